@@ -1,0 +1,106 @@
+"""What a reader hands on: one capture with its streams, findings and annotations, all in SI units.
+
+Belongs here: the types between device files and tables. How a device writes is in `ingestion/readers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from warehouse.errors import Reason
+
+#: The unit of every stream that the lake knows. A reader converts to it; nothing downstream does.
+STREAM_UNITS: Mapping[str, str] = {
+    "accelerometer": "m/s^2",  # specific force, gravity included; +g on the axis that points up at rest
+    "linear_acceleration": "m/s^2",  # gravity removed by the device
+    "gravity": "m/s^2",
+    "gyroscope": "rad/s",
+    "magnetometer": "uT",
+    "orientation": "quaternion",  # x, y, z, w
+}
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One sensor of a recording on its own clock.
+
+    Parameters
+    ----------
+    name : str
+        A key of `STREAM_UNITS`.
+    t_ns : ndarray of int64, shape (n,)
+        Nanoseconds since 1970-01-01 UTC, in the order the device wrote them: unsorted and with duplicates, if so delivered.
+    values : ndarray of float32, shape (n, 3) or (n, 4)
+        x, y, z and, for quaternions, w, in the stream's SI unit.
+    source : str
+        File (and ``::member``) the rows came from.
+    declared_rate_hz : float or None
+        Rate that the file or its name claims, if it does.
+    """
+
+    name: str
+    t_ns: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float32]
+    source: str
+    declared_rate_hz: float | None = None
+
+    @property
+    def unit(self) -> str:
+        return STREAM_UNITS[self.name]
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """A labelled stretch as delivered; an instant when start and end are equal. Times in ns UTC."""
+
+    start_ns: int
+    end_ns: int
+    label: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something seen while reading.
+
+    Parameters
+    ----------
+    reason : Reason
+    severity : str
+        ``error`` quarantines the recording, ``warning`` and ``note`` do not.
+    """
+
+    reason: Reason
+    severity: str = "error"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one reader made of one recording's files.
+
+    Parameters
+    ----------
+    format : str
+        Registered name of the reader, such as ``sensor_logger``.
+    streams : tuple of Stream
+    annotations : tuple of Annotation
+    findings : tuple of Finding
+    device : str
+        Pseudonym of the device (hash of its serial), empty where the file names none.
+    metadata : mapping of str to str
+        Facts that the file states about itself, such as ``platform``. Never names or serial numbers.
+    left_out : int
+        Files in the export that are not on the allow-list of motion files and were not opened.
+    """
+
+    format: str
+    streams: tuple[Stream, ...] = ()
+    annotations: tuple[Annotation, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    device: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    left_out: int = 0

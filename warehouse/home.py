@@ -1,0 +1,64 @@
+"""Where everything of one installation lies on disk, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder that holds one installation: landing zone, vault, lake, warehouse, reports, registry.
+
+    Parameters
+    ----------
+    root : Path
+        Absolute path; made on first use.
+    """
+
+    root: Path
+
+    @classmethod
+    def at(cls, path: str | os.PathLike[str] | None = None) -> Home:
+        """Open the home at `path`, else at ``$KINELAKE_HOME``, else at ``./kinelake-home``."""
+        chosen = path or os.environ.get("KINELAKE_HOME") or "kinelake-home"
+        home = cls(Path(chosen).expanduser().resolve())
+        for folder in (home.landing, home.vault, home.lake, home.reports, home.registry, home.dagster):
+            folder.mkdir(parents=True, exist_ok=True)
+        return home
+
+    @property
+    def landing(self) -> Path:
+        """Deliveries on their way in: ``landing/<site>/<study>/<delivery>``."""
+        return self.root / "landing"
+
+    @property
+    def vault(self) -> Path:
+        """Delivered bytes by their sha256, and the receipts."""
+        return self.root / "vault"
+
+    @property
+    def lake(self) -> Path:
+        """One Delta table a folder."""
+        return self.root / "lake"
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file that analysts open; anyone may delete it, publishing makes it anew."""
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def reports(self) -> Path:
+        """HTML pages for people."""
+        return self.root / "reports"
+
+    @property
+    def registry(self) -> Path:
+        """Model files, and MLflow's database of runs, versions and aliases."""
+        return self.root / "registry"
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's own storage (``DAGSTER_HOME``)."""
+        return self.root / "dagster"

@@ -1,0 +1,356 @@
+"""Every table of the lake: its columns with type, unit and meaning, and how it is partitioned.
+
+This is the only list of tables. The lake creates them from it, the warehouse comments its views from it, `kinelake
+tables` prints it. One table, one entry; a new table is a new entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+_UTC = pa.timestamp("us", tz="UTC")
+_NS = pa.int64()
+_F32 = pa.float32()
+_F64 = pa.float64()
+_TEXT = pa.string()
+
+#: One reason inside a list column; the same four parts as `warehouse.errors.Reason`.
+REASON = pa.struct([("code", _TEXT), ("sentence", _TEXT), ("place", _TEXT), ("remedy", _TEXT)])
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: Arrow type and what an analyst must know, with the unit where there is one."""
+
+    name: str
+    type: pa.DataType
+    comment: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: what a row is, its columns, and the columns whose values name its folders.
+
+    Parameters
+    ----------
+    name : str
+        Name of the table, of its folder in the lake, of its view and of the asset that writes it.
+    comment : str
+        What one row is.
+    columns : tuple of Column
+    partition_by : tuple of str
+        ``("batch_id",)`` for everything that a batch's run writes, so that it replaces its own rows and no others.
+    """
+
+    name: str
+    comment: str
+    columns: tuple[Column, ...]
+    partition_by: tuple[str, ...] = ()
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Arrow schema, columns in the declared order."""
+        return pa.schema([pa.field(column.name, column.type) for column in self.columns])
+
+
+_BATCH = Column("batch_id", _TEXT, "The delivery that the row came with.")
+_RECORDING = Column("recording_id", _TEXT, "The capture; joins with recordings.recording_id.")
+_PARTICIPANT = Column("participant", _TEXT, "Pseudonym of the person, as in the manifest.")
+_STREAM = Column("stream", _TEXT, "Sensor: accelerometer (gravity included), linear_acceleration, gravity, gyroscope, …")
+_TASK = Column("task", _TEXT, "What is learnt: <study>.<task>.")
+_FINGERPRINT = Column("fingerprint", _TEXT, "Hash of the training table's content and of the recipe and code that made it.")
+_AXES = (
+    Column("x", _F32, "First axis, in the stream's unit (streams.unit)."),
+    Column("y", _F32, "Second axis, in the stream's unit."),
+    Column("z", _F32, "Third axis, in the stream's unit."),
+    Column("w", _F32, "Real part of a quaternion; null for three-axis sensors."),
+)
+_PER_BATCH = ("batch_id",)
+_PER_TRAINING = ("task", "fingerprint")
+
+_TABLES = (
+    Table(
+        "batches",
+        "A delivery by one site.",
+        (
+            _BATCH,
+            Column("study", _TEXT, "Study that the delivery belongs to."),
+            Column("site", _TEXT, "Who delivered."),
+            Column("received_at", _UTC, "When the receipt was written, UTC."),
+            Column("files", pa.int32(), "Delivered files, the manifest not counted."),
+            Column("bytes", pa.int64(), "Their size together, in bytes."),
+            Column("recordings", pa.int32(), "Recordings found in it."),
+            Column("accepted", pa.int32(), "Recordings accepted."),
+            Column("quarantined", pa.int32(), "Recordings set aside."),
+            Column("state", _TEXT, "received: in the vault; complete: read, judged and segmented."),
+            Column("content_sha256", _TEXT, "Hash over all paths, file hashes and the manifest; equal for the same delivery."),
+        ),
+        _PER_BATCH,
+    ),
+    Table(
+        "files",
+        "A delivered file.",
+        (
+            _BATCH,
+            Column("path", _TEXT, "Path inside the delivery, as data; never used as a path on this machine."),
+            Column("sha256", _TEXT, "Hash of the bytes, and their name in the vault."),
+            Column("bytes", pa.int64(), "Size in bytes."),
+            _RECORDING,
+            _PARTICIPANT,
+            Column("format", _TEXT, "Reader that knew it by content; null if none did."),
+            Column("state", _TEXT, "read, or set_aside with a reason in findings."),
+            Column("reason", _TEXT, "Code of the first blocking finding; null if read."),
+            Column("left_out", pa.int32(), "Members of an export that are no motion data and were not opened."),
+        ),
+        _PER_BATCH,
+    ),
+    Table(
+        "recordings",
+        "A capture by one device of one participant.",
+        (
+            _BATCH,
+            Column("recording_id", _TEXT, "Stable id: hash of batch and file paths."),
+            Column("study", _TEXT, "Study."),
+            Column("site", _TEXT, "Who delivered."),
+            _PARTICIPANT,
+            Column("session", _TEXT, "Session as in the manifest; null if not given."),
+            Column("device", _TEXT, "Manifest's device, else a hash of the serial that the file names."),
+            Column("placement", _TEXT, "Where on the body the sensor sat, as in the manifest."),
+            Column("format", _TEXT, "Reader that knew the files by content; null if none did."),
+            Column("started_at", _UTC, "First reading of any stream, UTC; null if nothing was readable."),
+            Column("duration_s", _F64, "From the first to the last reading of any stream, in seconds."),
+            Column("label", _TEXT, "Label of the study's schema, aliases resolved; as delivered where the schema has none such."),
+            Column("label_as_delivered", _TEXT, "Label as written in the manifest."),
+            Column("attributes", _TEXT, "JSON object: further manifest columns and what the files state about themselves."),
+            Column("value_hash", _TEXT, "Hash over the sensor values of all streams, not over bytes and not over time."),
+        ),
+        _PER_BATCH,
+    ),
+    Table(
+        "streams",
+        "One sensor of a recording, with what was measured on it.",
+        (
+            _BATCH,
+            _RECORDING,
+            _PARTICIPANT,
+            _STREAM,
+            Column("unit", _TEXT, "SI unit of x, y, z in samples: m/s^2, rad/s, uT or quaternion."),
+            Column("source", _TEXT, "File (and ::member) that it was read from."),
+            Column("rows", pa.int64(), "Readings as delivered, duplicates included."),
+            Column("start_ns", _NS, "First reading, ns since 1970 UTC."),
+            Column("end_ns", _NS, "Last reading, ns since 1970 UTC."),
+            Column("rate_hz", _F64, "Sampling rate: one over the median step, in Hz."),
+            Column("mean_rate_hz", _F64, "Readings over duration, gaps included, in Hz."),
+            Column("declared_rate_hz", _F64, "Rate that the file claims, in Hz; null if it claims none."),
+            Column("jitter", _F64, "Standard deviation of the steps that are no gaps, over the median step; no unit."),
+            Column("gaps", pa.int32(), "Steps longer than 2.5 median steps."),
+            Column("longest_gap_s", _F64, "Longest step, in seconds."),
+            Column("duplicates", pa.int64(), "Readings whose time stamp another one already has."),
+            Column("out_of_order", pa.int64(), "Readings earlier than the one before them."),
+            Column("saturated", _F64, "Share of readings with an axis held at the stream's own extreme, 0 to 1."),
+            Column("held", _F64, "Share of readings equal to the one before them on all axes, 0 to 1."),
+            Column("minimum", _F64, "Smallest value on any axis, in the stream's unit."),
+            Column("maximum", _F64, "Largest value on any axis, in the stream's unit."),
+            Column("norm_median", _F64, "Median length of the vector, in the stream's unit; 9.8 for an accelerometer at rest."),
+            Column("value_hash", _TEXT, "Hash over this sensor's values; null where they hardly vary."),
+        ),
+        _PER_BATCH,
+    ),
+    Table(
+        "samples",
+        "A reading of a sensor, sorted by time, exact repeats of a time stamp removed.",
+        (_BATCH, _RECORDING, _PARTICIPANT, _STREAM, Column("t_ns", _NS, "Time of the reading, ns since 1970 UTC."), *_AXES),
+        _PER_BATCH,
+    ),
+    Table(
+        "annotations",
+        "A labelled stretch as delivered.",
+        (
+            _BATCH,
+            _RECORDING,
+            _PARTICIPANT,
+            Column("start_ns", _NS, "Start, ns since 1970 UTC."),
+            Column("end_ns", _NS, "End, ns since 1970 UTC; equal to start for an instant."),
+            Column("label", _TEXT, "As delivered."),
+            Column("source", _TEXT, "File (and ::member) that it was read from."),
+        ),
+        _PER_BATCH,
+    ),
+    Table(
+        "findings",
+        "Something that was seen, repaired or refused while reading a file.",
+        (
+            _BATCH,
+            _RECORDING,
+            Column("path", _TEXT, "File in the delivery."),
+            Column("severity", _TEXT, "error quarantines the recording, warning and note do not."),
+            Column("code", _TEXT, "Stable name of what was found."),
+            Column("sentence", _TEXT, "What was found and what is allowed."),
+            Column("place", _TEXT, "File, row, column or key."),
+            Column("remedy", _TEXT, "What to do."),
+        ),
+        _PER_BATCH,
+    ),
+    Table(
+        "verdicts",
+        "A judged recording: the only thing that training asks.",
+        (
+            _BATCH,
+            _RECORDING,
+            _PARTICIPANT,
+            Column("accepted", pa.bool_(), "True: may be used. False: in quarantine."),
+            Column("reasons", pa.list_(REASON), "Why not: code, sentence, place, remedy; empty if nothing was found."),
+            Column("contract_version", _TEXT, "Hash of the study's contract that judged."),
+            Column("judged_at", _UTC, "When, UTC."),
+            Column("released_by", _TEXT, "Who overruled the reasons; null if nobody did."),
+        ),
+        _PER_BATCH,
+    ),
+    Table(
+        "releases",
+        "A recording let out of quarantine by a person.",
+        (
+            _RECORDING,
+            Column("who", _TEXT, "Who decided."),
+            Column("why", _TEXT, "The stated reason."),
+            Column("released_at", _UTC, "When, UTC."),
+        ),
+    ),
+    Table(
+        "resampled",
+        "A reading of an accepted recording on its uniform clock.",
+        (
+            _BATCH,
+            _RECORDING,
+            _PARTICIPANT,
+            _STREAM,
+            Column("rate_hz", _F64, "Rate of the uniform clock, in Hz."),
+            Column("piece", pa.int32(), "Number of the stretch without a gap, from 0; nothing is bridged between two pieces."),
+            Column("step", pa.int64(), "Tick of the recording's clock; the same tick in two streams is the same instant."),
+            Column("t_ns", _NS, "Time of the tick, ns since 1970 UTC."),
+            *_AXES,
+        ),
+        _PER_BATCH,
+    ),
+    Table(
+        "segments",
+        "A stretch to learn from, inside one recording and without a gap in any of its streams.",
+        (
+            _BATCH,
+            Column("segment_id", _TEXT, "Stable id: hash of recording, task, method and start."),
+            _TASK,
+            _RECORDING,
+            _PARTICIPANT,
+            Column("label", _TEXT, "Label of the study's schema."),
+            Column("method", _TEXT, "How it was cut: recording, or window <seconds>s overlap <share>."),
+            Column("rate_hz", _F64, "Rate of the clock that it was cut on, in Hz."),
+            Column("start_ns", _NS, "First tick, ns since 1970 UTC."),
+            Column("end_ns", _NS, "Last tick, ns since 1970 UTC."),
+            Column("steps", pa.int64(), "Ticks from first to last, both included."),
+        ),
+        _PER_BATCH,
+    ),
+    Table(
+        "training_tables",
+        "A frozen training table: what examples of one fingerprint have in common.",
+        (
+            _TASK,
+            _FINGERPRINT,
+            Column("study", _TEXT, "Study."),
+            Column("length", pa.int32(), "Samples of one example."),
+            Column("channels", pa.list_(_TEXT), "Channels of one example, in order, as <stream>.<axis>."),
+            Column("rate_hz", _F64, "Rate of the clock before the fixed length, in Hz."),
+            Column("labels", pa.list_(_TEXT), "Labels that occur."),
+            Column("examples", pa.int64(), "Rows, augmented copies included."),
+            Column("segments", pa.int64(), "Segments that they were cut from."),
+            Column("participants", pa.int32(), "Participants in it."),
+            Column("recordings", pa.int32(), "Recordings in it."),
+            Column("copies_dropped", pa.int32(), "Accepted recordings left out because another one has the same sensor values."),
+            Column("protocol", _TEXT, "How the splits were made, in words."),
+            Column("honest", pa.bool_(), "True if no participant is in two splits."),
+            Column("statement", _TEXT, "What the scores mean, or why no honest split exists, in plain words."),
+            Column("recipe", _TEXT, "JSON: the task as the study declares it."),
+            Column("seed", pa.int64(), "Seed of splits and augmentation."),
+            Column("code_version", _TEXT, "Hash of the code that made it."),
+            Column("content_sha256", _TEXT, "Hash over every example's signal, label and split."),
+            Column("frozen_at", _UTC, "When, UTC."),
+        ),
+        _PER_TRAINING,
+    ),
+    Table(
+        "examples",
+        "A model-ready tensor cut from one segment.",
+        (
+            _TASK,
+            _FINGERPRINT,
+            Column("example_id", _TEXT, "Stable id: segment and augmentation."),
+            Column("segment_id", _TEXT, "Segment it was cut from."),
+            _RECORDING,
+            _PARTICIPANT,
+            Column("label", _TEXT, "What the model is to answer."),
+            Column("split", _TEXT, "train, test, or fold_<n> where every fold is tested once."),
+            Column("fold", pa.int32(), "Fold of its group for model selection inside train, from 0; -1 in test."),
+            Column("augmentation", _TEXT, "original, or the name and number of the augmented copy."),
+            Column("signal", pa.list_(_F32), "length × channels float32, row by row (time first); shape in training_tables."),
+        ),
+        _PER_TRAINING,
+    ),
+    Table(
+        "models",
+        "A registered model version.",
+        (
+            _TASK,
+            _FINGERPRINT,
+            Column("version", pa.int32(), "Version in the registry, counted per task."),
+            Column("family", _TEXT, "Model family: random_forest, svm, cnn, gru, cnn_gru."),
+            Column("parameters", _TEXT, "JSON: every parameter of the estimator."),
+            Column("protocol", _TEXT, "How it was scored, in words."),
+            Column("honest", pa.bool_(), "True if it was scored on participants that it never saw."),
+            Column("gate", _TEXT, "Why it was promoted or not."),
+            Column("promoted", pa.bool_(), "True if the gate let it become champion when it was registered."),
+            Column("seed", pa.int64(), "Seed of the training."),
+            Column("code_version", _TEXT, "Hash of the code that trained it."),
+            Column("trained_at", _UTC, "When, UTC."),
+            Column("train_seconds", _F64, "Time to fit, in seconds."),
+            Column("parameters_count", pa.int64(), "Learned numbers; null where the family has no such count."),
+            Column("artifact", _TEXT, "Folder of the stored model below the registry."),
+        ),
+        _PER_TRAINING,
+    ),
+    Table(
+        "evaluations",
+        "A score of a model version.",
+        (
+            _TASK,
+            _FINGERPRINT,
+            Column("version", pa.int32(), "Version in the registry."),
+            Column("family", _TEXT, "Model family."),
+            Column("protocol", _TEXT, "cross_validation or test."),
+            Column("metric", _TEXT, "accuracy, precision, recall, f1, macro_f1, support, or confusion for a count."),
+            Column("label", _TEXT, "True label; null for a score over all labels."),
+            Column("predicted", _TEXT, "Predicted label, for confusion; else null."),
+            Column("value", _F64, "The score from 0 to 1, or a count."),
+        ),
+        _PER_TRAINING,
+    ),
+    Table(
+        "predictions",
+        "An answer of a champion.",
+        (
+            _TASK,
+            Column("version", pa.int32(), "Model version that answered."),
+            Column("file", _TEXT, "Name of the classified file."),
+            Column("sha256", _TEXT, "Hash of its bytes."),
+            Column("start_ns", _NS, "Start of the stretch, ns since 1970 UTC."),
+            Column("end_ns", _NS, "End of the stretch, ns since 1970 UTC."),
+            Column("label", _TEXT, "The answer."),
+            Column("probability", _F64, "Probability that the model gives it, 0 to 1."),
+            Column("predicted_at", _UTC, "When, UTC."),
+        ),
+    ),
+)
+
+TABLES: Mapping[str, Table] = {table.name: table for table in _TABLES}
