@@ -8,38 +8,64 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import reduce
+from operator import and_
 from pathlib import Path
-from urllib.parse import quote, unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
-from deltalake import DeltaTable
+from deltalake import CommitProperties, DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
 
 from warehouse.errors import LakeError, Reason, did_you_mean
 from warehouse.home import Home
+from warehouse.parquet import fsync, write_parquet
 from warehouse.schemas import TABLES, Table
 
 #: Values of a partition column: they name folders, so they are checked before they come near a path.
 PARTITION_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
-_ROW_GROUP_ROWS = 1 << 20
-_KEEP_HISTORY = {
+#: What Delta's own file paths cannot hold: it decodes percent signs twice and reads a backslash as a slash.
+_UNUSABLE_PATH = re.compile(r"%[0-9A-Fa-f]{2}|[\\\x00-\x1f\x7f]")
+
+_CONFIGURATION = {
     "delta.logRetentionDuration": "interval 36500 days",
     "delta.deletedFileRetentionDuration": "interval 36500 days",
     "delta.enableExpiredLogCleanup": "false",
+    # Opening a table reads the newest checkpoint and every commit after it; 20 keeps that short at any age of the table.
+    "delta.checkpointInterval": "20",
 }
+# A commit of somebody who does not hold the lock must fail this one: the files to remove were chosen before it.
+_NO_RETRY = CommitProperties(max_commit_retries=0)
 
 Where = Mapping[str, str | Sequence[str]]
-_Filters = list[tuple[str, str, str | list[str]]]
+
+
+@dataclass(frozen=True)
+class LakeFile:
+    """One Parquet file of one version of a table.
+
+    Parameters
+    ----------
+    path : Path
+        Absolute.
+    partition : mapping of str to str
+        Value of every partition column.
+    written_at : datetime
+        When the file was written, UTC.
+    """
+
+    path: Path
+    partition: Mapping[str, str]
+    written_at: datetime
 
 
 class Lake:
@@ -48,9 +74,17 @@ class Lake:
     Parameters
     ----------
     home : Home
+
+    Raises
+    ------
+    LakeError
+        The home's path holds a backslash, a control character or a percent escape such as ``%20``.
     """
 
     def __init__(self, home: Home) -> None:
+        if found := _UNUSABLE_PATH.search(str(home.lake)):
+            sentence = f"the home's path holds {found.group()!r}, which the lake's tables cannot lie under"
+            raise LakeError(Reason("home_path", sentence, str(home.root), "rename the folder, or choose another --home"))
         self.root = home.lake
 
     def replace(self, name: str, rows: pa.Table | pa.RecordBatchReader, *, where: Mapping[str, str]) -> int:
@@ -73,7 +107,8 @@ class Lake:
         Raises
         ------
         LakeError
-            Unknown table, a partition column missing, an unusable value, or a column that does not fit the schema.
+            Unknown table, a partition column missing, an unusable value, a column that does not fit the schema, or rows that
+            say they are of another partition.
         """
         table = _table(name)
         partition = _checked_partition(table, where)
@@ -83,7 +118,7 @@ class Lake:
         """Add `rows` to a table that has no partitions; return its new version."""
         table = _table(name)
         if table.partition_by:
-            raise LakeError(_reason("table_is_partitioned", f"{name} is partitioned: replace a partition instead"))
+            raise LakeError(Reason("table_is_partitioned", f"{name} is partitioned: replace a partition instead"))
         return self._commit(table, rows, {}, keep_rows=True)
 
     def read(self, name: str, *, columns: Sequence[str] | None = None, where: Where | None = None) -> pa.Table:
@@ -95,23 +130,40 @@ class Lake:
         columns : sequence of str, optional
         where : mapping of str to str or sequence of str, optional
             Rows whose column equals the value, or one of the values. Partition columns skip whole files.
+
+        Raises
+        ------
+        LakeError
+            Unknown table or column.
         """
         table = _table(name)
-        wanted = list(columns) if columns is not None else [column.name for column in table.columns]
-        delta = self._open(table)
-        files = [] if delta is None else _files_of(delta, table, _partition_filters(table, where))
+        wanted = [column.name for column in table.columns] if columns is None else list(columns)
+        _refuse_unknown_columns(table, [*wanted, *(where or {})])
+        files = [file for file in self.files(name) if _in_partitions(file, where or {})]
         if not files:
             return table.schema.empty_table().select(wanted)
-        dataset = _dataset(self._folder(name), table, [path for path, _ in files])
-        return dataset.to_table(columns=wanted, filter=_row_filter(table, where))
+        return _dataset(table, files).to_table(columns=wanted, filter=_row_filter(table, where or {}))
 
     def partitions(self, name: str) -> list[dict[str, str]]:
         """Return the partition values that hold files in the newest version, without reading any row."""
-        return [dict(values) for values in {tuple(sorted(entry[1].items())): None for entry in self._entries(name)}]
+        return [dict(values) for values in {tuple(file.partition.items()): None for file in self.files(name)}]
 
     def parquet_files(self, name: str, *, version: int | None = None) -> list[tuple[Path, dict[str, str]]]:
         """Return the absolute path and partition values of every Parquet file of one version (default: newest)."""
-        return [(self._folder(name) / path, values) for path, values in self._entries(name, version)]
+        return [(file.path, dict(file.partition)) for file in self.files(name, version=version)]
+
+    def files(self, name: str, *, version: int | datetime | None = None) -> list[LakeFile]:
+        """Return every Parquet file of one version (default: newest), sorted by path.
+
+        Parameters
+        ----------
+        name : str
+        version : int or datetime, optional
+            A version, or an instant (with time zone): the version that was the newest then.
+        """
+        table = _table(name)
+        delta = self._open(table, version)
+        return [] if delta is None else _files_of(delta, table, self.root / name)
 
     def version(self, name: str) -> int | None:
         """Return the newest version of a table; None if nothing was ever written to it."""
@@ -123,166 +175,139 @@ class Lake:
         found = {name: self.version(name) for name in TABLES}
         return {name: version for name, version in found.items() if version is not None}
 
-    def _folder(self, name: str) -> Path:
-        return self.root / name
-
-    def _open(self, table: Table, version: int | None = None) -> DeltaTable | None:
-        folder = self._folder(table.name)
-        if not (folder / "_delta_log").is_dir():
+    def _open(self, table: Table, version: int | datetime | None = None) -> DeltaTable | None:
+        folder = self.root / table.name
+        # The first commit, not the log's folder: that one is there a moment before the table is.
+        if not _commit_file(folder, 0).exists():
             return None
+        if isinstance(version, datetime):
+            delta = DeltaTable(str(folder))
+            delta.load_as_version(version)
+            return delta
         return DeltaTable(str(folder), version=version)
 
-    def _entries(self, name: str, version: int | None = None) -> list[tuple[str, dict[str, str]]]:
-        table = _table(name)
-        delta = self._open(table, version)
-        return [] if delta is None else _files_of(delta, table)
-
     def _commit(self, table: Table, rows: pa.Table | pa.RecordBatchReader, partition: dict[str, str], *, keep_rows: bool) -> int:
-        folder = self._folder(table.name)
-        folder.mkdir(parents=True, exist_ok=True)
-        added = _write_parquet(folder, table, rows, partition)
+        folder = self.root / table.name
+        added = _write(folder, table, rows, partition)
         with _locked(self.root / f".{table.name}.lock"):
             delta = self._open(table) or _create(folder, table)
-            removed = [] if keep_rows else _files_of(delta, table, _partition_filters(table, partition))
-            if added is None and not removed:
-                return delta.version()
-            actions = [*_removals(removed, partition), *([added] if added else [])]
-            delta.create_write_transaction(actions, "append", delta.schema(), partition_by=list(table.partition_by))
-            delta.update_incremental()
-            _fsync_log(folder, delta.version())
-        return delta.version()
+            old = [] if keep_rows else [file for file in _files_of(delta, table, folder) if file.partition == partition]
+            if added is None and not old:
+                return int(delta.version())
+            actions = [*(_removal(file, folder) for file in old), *([added] if added else [])]
+            by = list(table.partition_by)
+            delta.create_write_transaction(actions, "append", delta.schema(), partition_by=by, commit_properties=_NO_RETRY)
+            version = int(delta.version()) + 1
+            _fsync_commit(folder, version)
+        return version
 
 
 def _table(name: str) -> Table:
     if name not in TABLES:
-        raise LakeError(_reason("table_unknown", f"table '{name}' is not known{did_you_mean(name, TABLES)}"))
+        raise LakeError(Reason("table_unknown", f"table '{name}' is not known{did_you_mean(name, TABLES)}"))
     return TABLES[name]
 
 
-def _reason(code: str, sentence: str, place: str = "") -> Reason:
-    return Reason(code, sentence, place)
+def _refuse_unknown_columns(table: Table, columns: Sequence[str]) -> None:
+    known = [column.name for column in table.columns]
+    for column in columns:
+        if column not in known:
+            sentence = f"table '{table.name}' has no column '{column}'{did_you_mean(column, known)}"
+            raise LakeError(Reason("column_unknown", sentence))
 
 
 def _checked_partition(table: Table, where: Mapping[str, str]) -> dict[str, str]:
     if set(where) != set(table.partition_by) or not where:
         needed = ", ".join(table.partition_by) or "nothing"
-        raise LakeError(_reason("partition_incomplete", f"{table.name} is partitioned by {needed}, not by {sorted(where)}"))
+        raise LakeError(Reason("partition_incomplete", f"{table.name} is partitioned by {needed}, not by {sorted(where)}"))
     for column, value in where.items():
         if not PARTITION_VALUE.fullmatch(value):
-            allowed = "letters, digits, '.', '_' and '-', at most 128"
-            raise LakeError(_reason("partition_value", f"{column} {value!r} cannot name a partition; allowed: {allowed}"))
+            allowed = "letters, digits, '.', '_' and '-', the first a letter or digit, at most 128"
+            raise LakeError(Reason("partition_value", f"{column} {value!r} cannot name a partition; allowed: {allowed}"))
     return {column: where[column] for column in table.partition_by}
 
 
-def _partition_filters(table: Table, where: Where | None) -> _Filters | None:
-    filters: _Filters = []
-    for column, value in (where or {}).items():
-        if column in table.partition_by:
-            filters.append((column, "=", value) if isinstance(value, str) else (column, "in", list(value)))
-    return filters or None
+def _in_partitions(file: LakeFile, where: Where) -> bool:
+    return all(value in _values(where[column]) for column, value in file.partition.items() if column in where)
 
 
-def _row_filter(table: Table, where: Where | None) -> pc.Expression | None:
-    expression: pc.Expression | None = None
-    for column, value in (where or {}).items():
-        if column in table.partition_by and not isinstance(value, str) and not value:
-            return pc.scalar(False)
-        field = ds.field(column)
-        term = field == value if isinstance(value, str) else field.isin(list(value))
-        expression = term if expression is None else expression & term
-    return expression
+def _values(wanted: str | Sequence[str]) -> Sequence[str]:
+    return (wanted,) if isinstance(wanted, str) else wanted
 
 
-def _write_parquet(
-    folder: Path, table: Table, rows: pa.Table | pa.RecordBatchReader, partition: Mapping[str, str]
-) -> AddAction | None:
-    schema = pa.schema([table.schema.field(column.name) for column in table.columns if column.name not in table.partition_by])
-    relative = "/".join([*(f"{column}={quote(value)}" for column, value in partition.items()), f"{uuid.uuid4().hex}.parquet"])
+def _row_filter(table: Table, where: Where) -> pc.Expression | None:
+    terms = [
+        ds.field(column).isin(pa.array(_values(wanted), table.schema.field(column).type))
+        for column, wanted in where.items()
+        if column not in table.partition_by
+    ]
+    return reduce(and_, terms) if terms else None
+
+
+def _write(folder: Path, table: Table, rows: pa.Table | pa.RecordBatchReader, partition: Mapping[str, str]) -> AddAction | None:
+    relative = Path(*(f"{column}={value}" for column, value in partition.items()), f"{uuid.uuid4().hex}.parquet")
     path = folder / relative
     path.parent.mkdir(parents=True, exist_ok=True)
-    count = _stream_to(path, table, schema, rows)
+    count = write_parquet(path, table, rows, partition=partition)
     if count == 0:
-        path.unlink()
         return None
-    _fsync(path)
-    _fsync(path.parent)
-    now_ms = int(time.time() * 1000)
-    return AddAction(relative, path.stat().st_size, dict(partition), now_ms, True, json.dumps({"numRecords": count}))
-
-
-def _stream_to(path: Path, table: Table, schema: pa.Schema, rows: pa.Table | pa.RecordBatchReader) -> int:
-    chunks: Iterator[pa.Table]
-    chunks = iter([rows]) if isinstance(rows, pa.Table) else (pa.Table.from_batches([batch]) for batch in rows)
-    count = 0
-    with pq.ParquetWriter(path, schema, **_encoding(schema)) as writer:
-        for chunk in chunks:
-            try:
-                fitted = chunk.select(schema.names).cast(schema)
-            except (KeyError, pa.ArrowInvalid) as error:
-                raise LakeError(_reason("rows_do_not_fit", f"rows do not fit table '{table.name}': {error}")) from error
-            writer.write_table(fitted, row_group_size=_ROW_GROUP_ROWS)
-            count += fitted.num_rows
-    return count
-
-
-def _encoding(schema: pa.Schema) -> dict[str, object]:
-    floats = [field.name for field in schema if pa.types.is_floating(field.type)]
-    times = [field.name for field in schema if pa.types.is_int64(field.type)]
-    dictionary = [field.name for field in schema if pa.types.is_string(field.type)]
-    return {
-        "compression": "zstd",
-        "compression_level": 1,
-        "use_dictionary": dictionary,
-        "column_encoding": {
-            **dict.fromkeys(floats, "BYTE_STREAM_SPLIT"),
-            **dict.fromkeys(times, "DELTA_BINARY_PACKED"),
-        },
-    }
+    for above in relative.parents[1:]:
+        fsync(folder / above)
+    now_ms = time.time_ns() // 1_000_000
+    return AddAction(relative.as_posix(), path.stat().st_size, dict(partition), now_ms, True, json.dumps({"numRecords": count}))
 
 
 def _create(folder: Path, table: Table) -> DeltaTable:
     created = DeltaTable.create(
         str(folder),
         schema=table.schema,
-        mode="ignore",
         partition_by=list(table.partition_by),
         name=table.name,
         description=table.comment,
-        configuration=_KEEP_HISTORY,
+        configuration=_CONFIGURATION,
     )
-    _fsync_log(folder, 0)
-    _fsync(folder)
+    _fsync_commit(folder, 0)
+    fsync(folder)
+    fsync(folder.parent)
     return created
 
 
-def _dataset(folder: Path, table: Table, paths: Sequence[str]) -> ds.Dataset:
-    names = pa.schema([table.schema.field(column) for column in table.partition_by])
-    return ds.dataset(
-        [str(folder / path) for path in paths],
-        schema=table.schema,
-        format="parquet",
-        partitioning=ds.partitioning(names, flavor="hive") if table.partition_by else None,
-        partition_base_dir=str(folder),
+def _dataset(table: Table, files: Sequence[LakeFile]) -> ds.Dataset:
+    # Every partition is stated, not parsed from a path: a folder above the home may look like one.
+    stated = [
+        reduce(and_, (ds.field(column) == value for column, value in file.partition.items()))
+        if file.partition
+        else ds.scalar(True)
+        for file in files
+    ]
+    paths = [str(file.path) for file in files]
+    disk = pa.fs.LocalFileSystem()
+    return ds.FileSystemDataset.from_paths(
+        paths, schema=table.schema, format=ds.ParquetFileFormat(), filesystem=disk, partitions=stated
     )
 
 
-def _files_of(delta: DeltaTable, table: Table, filters: _Filters | None = None) -> list[tuple[str, dict[str, str]]]:
-    base = delta.table_uri.rstrip("/") + "/"
-    paths = [unquote(uri.removeprefix("file://")).removeprefix(base.removeprefix("file://")) for uri in delta.file_uris(filters)]
-    return [(path, _partition_values(path, table)) for path in paths]
-
-
-def _partition_values(path: str, table: Table) -> dict[str, str]:
-    parts = dict(part.split("=", 1) for part in path.split("/")[:-1])
-    return {column: unquote(parts[column]) for column in table.partition_by}
-
-
-def _removals(files: Sequence[tuple[str, dict[str, str]]], partition: Mapping[str, str]) -> list[RemoveAction]:
-    now_ms = int(time.time() * 1000)
+def _files_of(delta: DeltaTable, table: Table, folder: Path) -> list[LakeFile]:
+    adds = pa.table(delta.get_add_actions())
+    columns = zip(adds["path"].to_pylist(), adds["modification_time"].to_pylist(), strict=True)
     return [
-        RemoveAction(path=path, deletion_timestamp=now_ms, data_change=True, partition_values=dict(partition))
-        for path, _ in files
+        LakeFile(folder / path, _partition_of(path, table), datetime.fromtimestamp(written_ms / 1000, UTC))
+        for path, written_ms in sorted(columns)
     ]
+
+
+def _partition_of(path: str, table: Table) -> dict[str, str]:
+    folders = dict(part.split("=", 1) for part in path.split("/")[:-1])
+    return {column: folders[column] for column in table.partition_by}
+
+
+def _removal(file: LakeFile, folder: Path) -> RemoveAction:
+    return RemoveAction(
+        path=file.path.relative_to(folder).as_posix(),
+        deletion_timestamp=time.time_ns() // 1_000_000,
+        data_change=True,
+        partition_values=dict(file.partition),
+    )
 
 
 @contextmanager
@@ -292,15 +317,15 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _fsync_log(folder: Path, version: int) -> None:
-    log = folder / "_delta_log"
-    _fsync(log / f"{version:020d}.json")
-    _fsync(log)
+def _commit_file(folder: Path, version: int) -> Path:
+    return folder / "_delta_log" / f"{version:020d}.json"
 
 
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _fsync_commit(folder: Path, version: int) -> None:
+    commit = _commit_file(folder, version)
+    fsync(commit)
+    checkpoint = commit.with_suffix(".checkpoint.parquet")
+    if checkpoint.exists():
+        fsync(checkpoint)
+        fsync(commit.with_name("_last_checkpoint"))
+    fsync(commit.parent)

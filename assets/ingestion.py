@@ -1,0 +1,74 @@
+"""Vault and read: a delivery's bytes under a receipt, then its recordings in SI units."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from ingestion.landing import Waiting, take, waiting
+
+from assets.partitions import BATCHES
+from assets.resources import HomeResource
+from ingestion.batch import read_batch
+from ingestion.receipt import Receipt
+from ingestion.vault import Vault
+from warehouse.errors import DeliveryRefused, UnknownName
+from warehouse.home import Home
+from warehouse.schemas import TABLES
+
+_READ = ("files", "recordings", "streams", "samples", "annotations", "findings")
+
+
+@dg.asset(partitions_def=BATCHES, group_name="ingestion", output_required=False, kinds={"file"})
+def raw_files(context: dg.AssetExecutionContext, home: HomeResource) -> Iterator[dg.MaterializeResult]:
+    """A delivery's bytes in the vault, named by their sha256, under a receipt.
+
+    A batch that is still in the landing zone is delivered first. If the same content came before under another id,
+    nothing follows: that batch has it.
+    """
+    receipt = _receipt_or_delivery(context.partition_key, home.open())
+    if receipt.batch_id != context.partition_key:
+        context.log.info(f"{context.partition_key} has the same content as batch {receipt.batch_id}: nothing to do")
+        return
+    yield dg.MaterializeResult(
+        metadata={
+            "study": receipt.study,
+            "site": receipt.site,
+            "files": len(receipt.files),
+            "bytes": sum(file.bytes for file in receipt.files),
+        },
+        data_version=dg.DataVersion(receipt.content_sha256[:16]),
+    )
+
+
+@dg.multi_asset(
+    specs=[dg.AssetSpec(name, deps=[raw_files], description=TABLES[name].comment, kinds={"deltalake"}) for name in _READ],
+    partitions_def=BATCHES,
+    group_name="ingestion",
+    name="read",
+)
+def read(context: dg.AssetExecutionContext, home: HomeResource) -> Iterator[dg.MaterializeResult]:
+    """Device files to recordings, streams and samples."""
+    receipt, study = home.batch(context.partition_key)
+    summary = read_batch(receipt, study, home.open())
+    for name in _READ:
+        yield dg.MaterializeResult(asset_key=name, metadata={"rows": getattr(summary, name, 0)})
+
+
+def _receipt_or_delivery(batch_id: str, home: Home) -> Receipt:
+    try:
+        return Vault(home).receipt(batch_id)
+    except UnknownName:
+        return _delivered(_landed(batch_id, home), home)
+
+
+def _landed(batch_id: str, home: Home) -> Waiting:
+    found = [entry for entry in waiting(home) if entry.batch_id == batch_id]
+    if not found:
+        raise dg.Failure(f"batch {batch_id} is neither in the vault nor in the landing zone", allow_retries=False)
+    return found[0]
+
+
+def _delivered(entry: Waiting, home: Home) -> Receipt:
+    try:
+        return take(entry, home)
+    except DeliveryRefused as refusal:
+        raise dg.Failure(f"delivery refused: {refusal}", allow_retries=False) from None

@@ -1,0 +1,238 @@
+"""Reads a delivered batch into the lake: files, recordings, streams, samples, annotations, findings.
+
+Each table's rows of the batch are replaced in one commit, so reading again changes nothing. Samples stream: a batch never
+holds more than the recordings being read and one block of rows. Which files are one recording is told in
+`ingestion.grouping`, what is measured on a stream in `ingestion.facts`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+from operator import itemgetter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from ingestion.facts import StreamFacts, measure, prepared
+from ingestion.grouping import Capture, captures
+from ingestion.readers import READERS, DeviceFile, known_by_content
+from ingestion.receipt import DeliveredFile, Receipt
+from ingestion.recording import Finding, Reading, Stream
+from ingestion.rows import BLOCK_ROWS, SAMPLES, ReadRecording, Rows, sample_batches
+from ingestion.vault import Vault
+from studies.study import Study
+from warehouse.errors import KinelakeError, Reason, UnreadableFile
+from warehouse.home import Home
+from warehouse.lake import Lake
+
+#: More than this share of steps that run backwards is no repair any more but a broken clock.
+MOST_BACKWARDS = 0.01
+
+_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class ReadSummary:
+    """How many rows a batch gave to each table."""
+
+    batch_id: str
+    files: int
+    recordings: int
+    streams: int
+    samples: int
+    findings: int
+
+
+def read_batch(receipt: Receipt, study: Study, home: Home) -> ReadSummary:
+    """Read every recording of a batch and replace the batch's rows in the lake.
+
+    Parameters
+    ----------
+    receipt : Receipt
+        Of a delivery that is in the vault.
+    study : Study
+        For the canonical labels.
+    home : Home
+
+    Returns
+    -------
+    ReadSummary
+        Rows written. A file that nothing can read is a row of `files` with a reason, a finding and a recording without
+        duration, never an error.
+
+    Raises
+    ------
+    KinelakeError
+        If the vault cannot give back a file as it was delivered (``vault_…``): that is the platform's fault, so no row
+        is changed and no recording is blamed.
+    """
+    rows, lake, where = Rows(), Lake(home), {"batch_id": receipt.batch_id}
+    reads = _reads(receipt, Vault(home))
+    batches = _blocks(_sample_batches(reads, receipt, study, rows))
+    lake.replace("samples", pa.RecordBatchReader.from_batches(SAMPLES, batches), where=where)
+    for name in ("streams", "annotations", "findings", "files", "recordings"):
+        lake.replace(name, rows.table(name), where=where)
+    counts = {name: len(getattr(rows, name)) for name in ("files", "recordings", "streams", "findings")}
+    return ReadSummary(batch_id=receipt.batch_id, samples=rows.samples, **counts)
+
+
+def read_file(path: Path) -> Reading:
+    """Read one recording outside any batch: a device file with the siblings that belong to it, or a folder.
+
+    Parameters
+    ----------
+    path : Path
+        A file (a MetaBase CSV brings its gyroscope's, if that lies beside it) or a folder with the files of one recording.
+
+    Returns
+    -------
+    Reading
+        Streams sorted by time, without repeats of a time stamp.
+
+    Raises
+    ------
+    UnreadableFile
+        If nothing knows the file, if a folder holds several recordings, or if no stream could be read.
+    """
+    files = _inside(path) if path.is_dir() else _near(path)
+    found = [capture for capture in captures(files) if path.is_dir() or any(file.name == path.name for file in capture.files)]
+    known = [capture for capture in found if capture.reader]
+    if len(known) > 1:
+        sentence = f"{len(known)} recordings are in the folder; one is wanted"
+        raise UnreadableFile(Reason("several_recordings", sentence, str(path), "name one of its files"))
+    reading = _reading(known[0]) if known else _unknown(DeviceFile(str(path), 1, lambda: path.open("rb")))
+    if not reading.streams:
+        raise UnreadableFile(*(finding.reason for finding in reading.findings if finding.severity == "error"))
+    return replace(reading, streams=tuple(map(_sorted, reading.streams)))
+
+
+def _inside(folder: Path) -> list[DeviceFile]:
+    return [DeviceFile.at(path) for path in sorted(folder.iterdir()) if path.is_file()]
+
+
+def _near(path: Path) -> list[DeviceFile]:
+    file = DeviceFile.at(path)
+    reader = known_by_content(file)
+    if reader is None or file.is_zip:
+        return [file]
+    key = reader.pairing_key(file)
+    return [sibling for sibling in _inside(path.parent) if reader.pairing_key(sibling) == key]
+
+
+def _sorted(stream: Stream) -> Stream:
+    ready = prepared(stream)
+    return replace(stream, t_ns=ready.t_ns, values=ready.values)
+
+
+def _reads(receipt: Receipt, vault: Vault) -> Iterator[ReadRecording]:
+    """Read every recording, in the order of their ids, a few ahead of the one that is being written."""
+    delivered = {file.path: file for file in receipt.files}
+    with _blaming_the_vault(receipt):
+        files = [_in_vault(file, vault, receipt) for file in receipt.files]
+        found = captures(files, owner=lambda file: (delivered[file.name].participant, delivered[file.name].label))
+    jobs = sorted(((_recording_id(receipt.batch_id, capture), capture) for capture in found), key=itemgetter(0))
+    with ThreadPoolExecutor(_AHEAD) as pool:
+        work = (pool.submit(_read, name, capture, delivered) for name, capture in jobs)
+        waiting: deque[Future[ReadRecording]] = deque(islice(work, _AHEAD))
+        while waiting:
+            with _blaming_the_vault(receipt):
+                read = waiting.popleft().result()
+            waiting.extend(islice(work, 1))
+            yield read
+
+
+def _in_vault(file: DeliveredFile, vault: Vault, receipt: Receipt) -> DeviceFile:
+    path = vault.path(file.sha256)
+    if (size := path.stat().st_size) != file.bytes:
+        sentence = f"{file.path} has {size} bytes in the vault, {file.bytes} were delivered"
+        raise KinelakeError(_vault_reason("vault_damaged", sentence, receipt))
+    return DeviceFile.at(path, file.path)
+
+
+def _recording_id(batch_id: str, capture: Capture) -> str:
+    named = json.dumps([batch_id, *(file.name for file in capture.files)])
+    return "r" + hashlib.sha256(named.encode()).hexdigest()[:15]
+
+
+def _read(recording_id: str, capture: Capture, delivered: Mapping[str, DeliveredFile]) -> ReadRecording:
+    reading = _reading(capture)
+    streams = []
+    findings = list(reading.findings)
+    for stream in sorted(reading.streams, key=lambda stream: stream.name):
+        ready = prepared(stream)
+        facts = measure(stream, ready)
+        streams.append((stream, ready, facts))
+        findings += _clock_findings(stream, facts)
+    files = tuple(delivered[file.name] for file in capture.files)
+    return ReadRecording(recording_id, files, reading, tuple(streams), tuple(findings))
+
+
+def _reading(capture: Capture) -> Reading:
+    return capture.reader.read(capture.files) if capture.reader else _unknown(capture.files[0])
+
+
+def _unknown(file: DeviceFile) -> Reading:
+    formats = ", ".join(reader.name for reader in READERS)
+    reason = Reason(
+        "format_unknown",
+        f"the content is of no known format; known: {formats}",
+        file.name,
+        "send the app's own export, unaltered",
+    )
+    if not file.size:
+        reason = Reason("file_empty", "the file has 0 bytes", file.name, "export the recording again from the app")
+    return Reading(format="", findings=(Finding(reason),))
+
+
+def _clock_findings(stream: Stream, facts: StreamFacts) -> list[Finding]:
+    findings = []
+    if facts.out_of_order:
+        row = int(np.argmax(np.diff(stream.t_ns) < 0)) + 3
+        share = facts.out_of_order / (facts.rows - 1)
+        sentence = f"time runs backwards at {facts.out_of_order} of {facts.rows} readings; the rows were sorted by time"
+        severity = "error" if share > MOST_BACKWARDS else "warning"
+        remedy = f"more than {MOST_BACKWARDS:.0%} is a broken clock: record again; less is repaired"
+        findings.append(Finding(Reason("time_backwards", sentence, f"{stream.source} row {row}", remedy), severity))
+    if facts.duplicates:
+        sentence = f"{facts.duplicates} of {facts.rows} readings have the time stamp of another one; the first of each was kept"
+        findings.append(Finding(Reason("time_duplicates", sentence, stream.source, "nothing to do"), "note"))
+    return findings
+
+
+def _sample_batches(reads: Iterable[ReadRecording], receipt: Receipt, study: Study, rows: Rows) -> Iterator[pa.RecordBatch]:
+    for read in reads:
+        rows.add(read, receipt, study)
+        yield from sample_batches(read)
+
+
+def _blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Join small batches, so that a row group of the lake holds many short recordings."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(one.num_rows for one in waiting) >= BLOCK_ROWS:
+            yield pa.concat_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_batches(waiting)
+
+
+@contextmanager
+def _blaming_the_vault(receipt: Receipt) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise KinelakeError(_vault_reason("vault_unreadable", f"a file of the batch cannot be read: {error}", receipt)) from error
+
+
+def _vault_reason(code: str, sentence: str, receipt: Receipt) -> Reason:
+    remedy = "run 'kinelake verify', restore the vault, and run the batch again"
+    return Reason(code, sentence, f"batch {receipt.batch_id}", remedy)

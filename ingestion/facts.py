@@ -1,0 +1,222 @@
+"""Measures a stream: clock, gaps, range and identity, all in vectorised passes over time-sorted data.
+
+Belongs here: what is true of a stream whoever asks. What a study allows is judged in `quality`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ingestion.recording import Stream
+
+#: A step longer than this many median steps is a gap.
+GAP_STEPS = 2.5
+#: A stream with fewer different readings has no identity: two idle sensors are no copies of each other.
+FEWEST_DISTINCT = 10
+
+_NS_PER_S = 1e9
+_HASH_BYTES = 16
+
+_Times = npt.NDArray[np.int64]
+_Values = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A stream sorted by time, without repeats of a time stamp.
+
+    Parameters
+    ----------
+    t_ns : ndarray of int64, shape (n,)
+        Strictly increasing nanoseconds since 1970 UTC.
+    values : ndarray of float32, shape (n, channels)
+        Of readings with the same stamp, the one delivered first.
+    duplicates : int
+        Readings left out because another one has their time stamp.
+    out_of_order : int
+        Readings that were delivered after a later one.
+    """
+
+    t_ns: _Times
+    values: _Values
+    duplicates: int
+    out_of_order: int
+
+
+@dataclass(frozen=True)
+class StreamFacts:
+    """What was measured on one stream; fields are columns of table `streams` and documented there."""
+
+    rows: int
+    start_ns: int | None
+    end_ns: int | None
+    rate_hz: float | None
+    mean_rate_hz: float | None
+    jitter: float | None
+    gaps: int
+    longest_gap_s: float | None
+    duplicates: int
+    out_of_order: int
+    saturated: float | None
+    held: float | None
+    minimum: float | None
+    maximum: float | None
+    norm_median: float | None
+    value_hash: str | None
+
+
+def prepared(stream: Stream) -> Prepared:
+    """Sort a stream by time (stable) and drop repeats of a time stamp.
+
+    Parameters
+    ----------
+    stream : Stream
+
+    Returns
+    -------
+    Prepared
+        Shares memory with the stream where nothing had to change.
+    """
+    t_ns, values = stream.t_ns, stream.values
+    steps = np.diff(t_ns)
+    out_of_order = int(np.count_nonzero(steps < 0))
+    if out_of_order:
+        order = np.argsort(t_ns, kind="stable")
+        t_ns, values = t_ns[order], _rows(values, order)
+        steps = np.diff(t_ns)
+    duplicates = int(np.count_nonzero(steps == 0))
+    if duplicates:
+        first = np.concatenate([[True], steps != 0])
+        t_ns, values = t_ns[first], _rows(values, first)
+    return Prepared(t_ns, values, duplicates, out_of_order)
+
+
+def measure(stream: Stream, ready: Prepared | None = None) -> StreamFacts:
+    """Measure one stream.
+
+    Rate, jitter and gaps are over the steps between different time stamps, in whole nanoseconds; ``jitter`` is the standard
+    deviation of the steps of at most `GAP_STEPS` median steps, over the median step. A reading is ``saturated`` if on some
+    axis it stays at the largest or smallest value of the whole stream for two readings or more in a row.
+
+    Parameters
+    ----------
+    stream : Stream
+    ready : Prepared, optional
+        ``prepared(stream)``, if it is at hand.
+
+    Returns
+    -------
+    StreamFacts
+        None where too few readings exist to tell.
+    """
+    ready = ready or prepared(stream)
+    t_ns, values = ready.t_ns, ready.values
+    if not t_ns.size:
+        return StreamFacts(0, *(None,) * 5, 0, None, 0, 0, *(None,) * 6)
+    rate_hz, mean_rate_hz, jitter, gaps, longest_gap_s = _clock(t_ns)
+    saturated, held = _stuck(values)
+    return StreamFacts(
+        rows=len(stream.t_ns),
+        start_ns=int(t_ns[0]),
+        end_ns=int(t_ns[-1]),
+        rate_hz=rate_hz,
+        mean_rate_hz=mean_rate_hz,
+        jitter=jitter,
+        gaps=gaps,
+        longest_gap_s=longest_gap_s,
+        duplicates=ready.duplicates,
+        out_of_order=ready.out_of_order,
+        saturated=saturated,
+        held=held,
+        minimum=float(values.min()),
+        maximum=float(values.max()),
+        norm_median=float(np.median(_norm(values))),
+        value_hash=value_hash(values),
+    )
+
+
+def value_hash(values: _Values) -> str | None:
+    """Hash sensor values, so that copies are found whatever their file, time or memory layout.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (n, channels)
+        Sorted by time. All zeros are one zero and all NaN are one NaN.
+
+    Returns
+    -------
+    str or None
+        32 hex digits (BLAKE2b); None if there are fewer than `FEWEST_DISTINCT` different readings.
+    """
+    columns = [_canonical(values[:, axis]) for axis in range(values.shape[1])]
+    if not _varies(columns):
+        return None
+    digest = hashlib.blake2b(f"{values.shape[0]}x{values.shape[1]}:".encode(), digest_size=_HASH_BYTES)
+    for column in columns:
+        digest.update(column.data)
+    return digest.hexdigest()
+
+
+def recording_hash(stream_hashes: Iterable[str | None]) -> str | None:
+    """Hash the identities of a recording's streams, in any order; None if no stream has one."""
+    known = sorted(filter(None, stream_hashes))
+    return hashlib.blake2b(",".join(known).encode(), digest_size=_HASH_BYTES).hexdigest() if known else None
+
+
+def _rows(values: _Values, chosen: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> _Values:
+    return np.stack([values[:, axis][chosen] for axis in range(values.shape[1])]).T
+
+
+def _clock(t_ns: _Times) -> tuple[float | None, float | None, float | None, int, float | None]:
+    if t_ns.size < 2:
+        return None, None, None, 0, None
+    steps = np.diff(t_ns)
+    median = float(np.median(steps))
+    regular = steps <= GAP_STEPS * median
+    gaps = int(steps.size - np.count_nonzero(regular))
+    usual = steps[regular] if gaps else steps
+    mean_rate_hz = steps.size * _NS_PER_S / int(t_ns[-1] - t_ns[0])
+    return _NS_PER_S / median, mean_rate_hz, float(usual.std()) / median, gaps, int(steps.max()) / _NS_PER_S
+
+
+def _stuck(values: _Values) -> tuple[float, float]:
+    """Return the shares of readings that are saturated and that repeat the one before them."""
+    saturated = np.zeros(len(values), dtype=bool)
+    held = np.ones(max(len(values) - 1, 0), dtype=bool)
+    lowest, highest = values.min(), values.max()
+    for axis in range(values.shape[1]):
+        column = values[:, axis]
+        repeats = column[1:] == column[:-1]
+        held &= repeats
+        run = repeats & ((column[1:] == highest) | (column[1:] == lowest))
+        saturated[1:] |= run
+        saturated[:-1] |= run
+    return float(saturated.mean()), float(np.count_nonzero(held)) / len(values)
+
+
+def _norm(values: _Values) -> npt.NDArray[np.float64]:
+    squares = np.zeros(len(values))
+    for axis in range(values.shape[1]):
+        column = values[:, axis]
+        squares += np.multiply(column, column, dtype=np.float64)
+    return np.sqrt(squares, out=squares)
+
+
+def _canonical(column: _Values) -> _Values:
+    clean = np.ascontiguousarray(column) + np.float32(0)  # -0.0 + 0.0 is 0.0
+    clean[np.isnan(clean)] = np.float32(np.nan)
+    return clean
+
+
+def _varies(columns: list[_Values]) -> bool:
+    """Look for `FEWEST_DISTINCT` different rows, in the first few before in all: sorting every row is dear and rarely needed."""
+    for rows in (64, 4096, None):
+        table = np.column_stack([column[:rows] for column in columns])
+        if np.unique(table.view(np.dtype((np.void, table.itemsize * table.shape[1])))).size >= FEWEST_DISTINCT:
+            return True
+    return False

@@ -1,0 +1,170 @@
+"""Turns recordings, once read and measured, into rows of the tables `files`, `recordings`, `streams`, `annotations`,
+`findings` and `samples`.
+
+Belongs here: which column is filled from what. Their types and meaning are in `warehouse.schemas`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from ingestion.facts import Prepared, StreamFacts, recording_hash
+from ingestion.readers.export import NOT_MOTION_DATA
+from ingestion.receipt import DeliveredFile, Receipt
+from ingestion.recording import Finding, Reading, Stream
+from studies.study import Study
+from warehouse.schemas import TABLES
+
+#: Readings of one record batch; what is held in memory while samples stream to the lake.
+BLOCK_ROWS = 1 << 19
+
+_NS_PER_US = 1_000
+_NS_PER_S = 1e9
+_Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class ReadRecording:
+    """One recording of a batch, read and measured.
+
+    Parameters
+    ----------
+    recording_id : str
+    delivered : tuple of DeliveredFile
+        Its files, sorted by path; never empty.
+    reading : Reading
+        As the reader gave it.
+    streams : tuple of (Stream, Prepared, StreamFacts)
+        Sorted by name.
+    findings : tuple of Finding
+        The reader's, and those about its clocks.
+    """
+
+    recording_id: str
+    delivered: tuple[DeliveredFile, ...]
+    reading: Reading
+    streams: tuple[tuple[Stream, Prepared, StreamFacts], ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def participant(self) -> str:
+        return self.delivered[0].participant
+
+
+@dataclass
+class Rows:
+    """Rows of the small tables, gathered while samples stream past."""
+
+    files: list[_Row] = field(default_factory=list)
+    recordings: list[_Row] = field(default_factory=list)
+    streams: list[_Row] = field(default_factory=list)
+    annotations: list[_Row] = field(default_factory=list)
+    findings: list[_Row] = field(default_factory=list)
+    samples: int = 0
+
+    def add(self, read: ReadRecording, receipt: Receipt, study: Study) -> None:
+        """Add a recording's rows to every table."""
+        known = {"recording_id": read.recording_id, "participant": read.participant}
+        places = [(_path_of(finding, read), finding) for finding in read.findings]
+        self.samples += sum(ready.t_ns.size for _, ready, _ in read.streams)
+        self.files += [{**known, **_file_row(file, read, places)} for file in read.delivered]
+        self.recordings.append({**known, **_recording_row(read, receipt, study)})
+        self.streams += [{**known, **_stream_row(stream), **asdict(facts)} for stream, _, facts in read.streams]
+        self.annotations += [{**known, **asdict(annotation)} for annotation in read.reading.annotations]
+        self.findings += [{"recording_id": read.recording_id, "path": path, **_finding_row(finding)} for path, finding in places]
+
+    def table(self, name: str) -> pa.Table:
+        """Return the rows of one table, without its partition column."""
+        return pa.Table.from_pylist(getattr(self, name), schema=unpartitioned(name))
+
+
+def unpartitioned(name: str) -> pa.Schema:
+    """Return the schema of a table without its partition columns, which `Lake.replace` fills."""
+    table = TABLES[name]
+    return pa.schema([field for field in table.schema if field.name not in table.partition_by])
+
+
+SAMPLES = unpartitioned("samples")
+
+
+def sample_batches(read: ReadRecording) -> Iterator[pa.RecordBatch]:
+    """Give a recording's samples, stream by stream, at most `BLOCK_ROWS` rows at a time; values are not copied."""
+    for stream, ready, _ in read.streams:
+        for start in range(0, ready.t_ns.size, BLOCK_ROWS):
+            part = slice(start, start + BLOCK_ROWS)
+            t_ns, values = ready.t_ns[part], ready.values[part]
+            texts = [pa.repeat(text, t_ns.size) for text in (read.recording_id, read.participant, stream.name)]
+            axes = [pa.array(np.ascontiguousarray(values[:, axis])) for axis in range(values.shape[1])]
+            absent = [pa.nulls(t_ns.size, pa.float32())] * (4 - len(axes))
+            yield pa.RecordBatch.from_arrays([*texts, pa.array(t_ns), *axes, *absent], schema=SAMPLES)
+
+
+def _path_of(finding: Finding, read: ReadRecording) -> str:
+    place = finding.reason.place
+    inside = [file.path for file in read.delivered if place == file.path or place.startswith((f"{file.path} ", f"{file.path}::"))]
+    return max(inside, key=len, default=read.delivered[0].path)
+
+
+def _file_row(file: DeliveredFile, read: ReadRecording, places: Sequence[tuple[str, Finding]]) -> _Row:
+    blocking = [
+        finding.reason.code
+        for path, finding in places
+        if path == file.path and (finding.severity == "error" or finding.reason.code == NOT_MOTION_DATA)
+    ]
+    return {
+        "path": file.path,
+        "sha256": file.sha256,
+        "bytes": file.bytes,
+        "format": read.reading.format or None,
+        "state": "set_aside" if blocking else "read",
+        "reason": blocking[0] if blocking else None,
+        "left_out": read.reading.left_out if len(read.delivered) == 1 else 0,
+    }
+
+
+def _recording_row(read: ReadRecording, receipt: Receipt, study: Study) -> _Row:
+    label = read.delivered[0].label
+    starts = [facts.start_ns for _, _, facts in read.streams if facts.start_ns is not None]
+    ends = [facts.end_ns for _, _, facts in read.streams if facts.end_ns is not None]
+    return {
+        "study": receipt.study,
+        "site": receipt.site,
+        "session": _stated(read, "session"),
+        "device": _stated(read, "device") or read.reading.device or None,
+        "placement": _stated(read, "placement"),
+        "format": read.reading.format or None,
+        "started_at": min(starts) // _NS_PER_US if starts else None,
+        "duration_s": (max(ends) - min(starts)) / _NS_PER_S if starts else None,
+        "label": study.canonical_label(label) or label,
+        "label_as_delivered": label,
+        "attributes": json.dumps(_attributes(read), sort_keys=True),
+        "value_hash": recording_hash(facts.value_hash for _, _, facts in read.streams),
+    }
+
+
+def _stated(read: ReadRecording, column: str) -> str | None:
+    """Return what the manifest says in a column, for the first file of the recording where it says anything."""
+    return next(filter(None, (getattr(file, column) for file in read.delivered)), None)
+
+
+def _attributes(read: ReadRecording) -> dict[str, str]:
+    attributes = dict(read.reading.metadata)
+    for file in reversed(read.delivered):
+        attributes |= file.attributes
+    for column in ("timezone", "annotations"):
+        if stated := _stated(read, column):
+            attributes[column] = stated
+    return attributes
+
+
+def _finding_row(finding: Finding) -> _Row:
+    return {"severity": finding.severity, **asdict(finding.reason)}
+
+
+def _stream_row(stream: Stream) -> _Row:
+    return {"stream": stream.name, "unit": stream.unit, "source": stream.source, "declared_rate_hz": stream.declared_rate_hz}

@@ -1,0 +1,136 @@
+"""Inference: what the champion of a task says about a recording that is in no table.
+
+Belongs here: choosing the model, cutting as its training did, and the answer in plain words. Reading the file is done
+before, by ingestion; both lead to the same tensors, for both cut with `ml.preprocessing.tensors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ml.preprocessing.selection import find_task
+from ml.preprocessing.tensors import cut_streams
+from ml.registry import ModelVersion, Registry
+from ml.storage import load
+from studies.study import Study, Task
+from warehouse.errors import KinelakeError, Reason
+from warehouse.home import Home
+
+#: Times of shape (n,), ns since 1970 UTC, ascending and unique, and values of shape (n, axes) in SI units.
+Readings = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
+
+
+class NoAnswer(KinelakeError):
+    """A recording cannot be classified: no champion, a sensor is missing, or it is too short."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the champion says.
+
+    Parameters
+    ----------
+    label : str
+        Of the whole recording.
+    probability : float
+        Of that label, 0 to 1: the mean over the segments.
+    version : int
+        Of the champion.
+    family : str
+    segments : tuple of (start_ns, end_ns, label, probability)
+        First and last tick of each segment, ns since 1970 UTC, and what it looks like on its own.
+    sentence : str
+        The answer for a person.
+    """
+
+    label: str
+    probability: float
+    version: int
+    family: str
+    segments: tuple[tuple[int, int, str, float], ...]
+    sentence: str
+
+
+def classify(streams: Mapping[str, Readings], *, study: Study, task: str, home: Home) -> Answer:
+    """Answer with the champion of a task.
+
+    Parameters
+    ----------
+    streams : mapping of str to (t_ns, values)
+        Sensors of one recording, as `ml.preprocessing.tensors.cut_streams` takes them.
+    study : Study
+    task : str
+        Bare name, without the study.
+    home : Home
+
+    Returns
+    -------
+    Answer
+
+    Raises
+    ------
+    UnknownName
+        The study has no such task.
+    NoAnswer
+        The task has no champion, the recording lacks a sensor that it needs, or is too short.
+    ModelRefused
+        The champion's files are damaged.
+    """
+    find_task(study, task)
+    registry = Registry(home)
+    champion = _champion(registry, f"{study.study}.{task}")
+    model = load(registry.artifact(champion))
+    # As it was trained: the study may ask for another rate or other streams by now.
+    recipe = Task.model_validate(model.facts["recipe"])
+    _check_streams(streams, recipe, champion.task)
+    cut = cut_streams({name: streams[name] for name in recipe.input.streams}, recipe)
+    if not len(cut):
+        raise _too_short(recipe, champion.task)
+    probabilities = model.estimator.predict_proba(cut.signals)
+    return _answer(champion, model.estimator.classes_, probabilities, cut.start_ns, cut.end_ns)
+
+
+def _champion(registry: Registry, task: str) -> ModelVersion:
+    champion = registry.champion(task)
+    if champion is not None:
+        return champion
+    if task not in registry.tasks():
+        sentence = f"'{task}' has no champion: no model of it was trained yet"
+        raise NoAnswer(Reason("no_champion", sentence, remedy="deliver recordings of the study, then 'kinelake run'"))
+    newest = next(version for version in reversed(registry.versions(task)) if version.gate)
+    sentence = f"'{task}' has no champion: none of its models was promoted. {newest.gate}"
+    raise NoAnswer(Reason("no_champion", sentence, remedy="see 'kinelake models'"))
+
+
+def _check_streams(streams: Mapping[str, Readings], recipe: Task, task: str) -> None:
+    there = [name for name, (t_ns, _) in streams.items() if len(t_ns)]
+    missing = [name for name in recipe.input.streams if name not in there]
+    if missing:
+        sentence = (
+            f"'{task}' needs {' and '.join(recipe.input.streams)}; the recording has no {' and no '.join(missing)} "
+            f"(it has: {', '.join(sorted(there)) or 'nothing'})"
+        )
+        raise NoAnswer(Reason("stream_missing", sentence, remedy="record with that sensor switched on"))
+
+
+def _too_short(recipe: Task, task: str) -> NoAnswer:
+    sentence = (
+        f"the recording has no stretch of {recipe.segment.min_seconds:g} s in which {' and '.join(recipe.input.streams)} "
+        f"run together without a gap, and '{task}' needs one"
+    )
+    return NoAnswer(Reason("too_short", sentence, remedy="record longer, or see in the quality report where the gaps are"))
+
+
+def _answer(champion: ModelVersion, classes: Any, probabilities: Any, start_ns: Any, end_ns: Any) -> Answer:
+    overall = probabilities.mean(axis=0)
+    best, each = int(overall.argmax()), probabilities.argmax(axis=1)
+    label, probability = str(classes[best]), float(overall[best])
+    found = zip(start_ns.tolist(), end_ns.tolist(), classes[each].tolist(), probabilities.max(axis=1).tolist(), strict=True)
+    agreeing = f"{np.count_nonzero(each == best)} of {len(each)} segments say so" if len(each) > 1 else "from one segment"
+    sentence = f"{label}, with a probability of {probability:.0%} ({agreeing}; {champion.family}, version {champion.version})."
+    return Answer(label, probability, champion.version, champion.family, tuple(found), sentence)

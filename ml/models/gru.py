@@ -1,0 +1,46 @@
+"""Gated recurrent units over the samples of an example."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from ml.models.network import NetworkClassifier
+from ml.models.parameters import Real, Whole, parameter
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Gru(NetworkClassifier):
+    """A recurrent network.
+
+    Parameters
+    ----------
+    hidden : int
+        Units of a layer.
+    layers : int
+
+    Other parameters are those of `NetworkClassifier`.
+    """
+
+    learning_rate: float = parameter(0.01, Real(1e-6, 1))
+    hidden: int = parameter(48, Whole(1, 2048))
+    layers: int = parameter(1, Whole(1, 4))
+
+    def module(self, channels: int, labels: int) -> nn.Module:
+        return Recurrence(channels, labels, hidden=self.hidden, layers=self.layers, dropout=self.dropout)
+
+
+class Recurrence(nn.Module):
+    """GRU, the mean of its states over time, dense layer."""
+
+    def __init__(self, channels: int, labels: int, *, hidden: int, layers: int, dropout: float) -> None:
+        super().__init__()
+        self.gru = nn.GRU(channels, hidden, num_layers=layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
+        self.dropout = nn.Dropout(dropout)
+        self.dense = nn.Linear(hidden, labels)
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        states, _ = self.gru(sequence)
+        logits: Tensor = self.dense(self.dropout(states.mean(dim=1)))
+        return logits

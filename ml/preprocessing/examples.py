@@ -1,0 +1,330 @@
+"""Training tables: what a task learns from, frozen under a fingerprint so that any training can be done again.
+
+Belongs here: `training_fingerprint` (what training would have now), `freeze_examples` (cut, split, augment, write) and
+`load_examples` (read back, checked against its hash). Which recordings count is in `ml.preprocessing.selection`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ml.code_version import code_version
+from ml.preprocessing.augmentation import ORIGINAL, augment, copies_of
+from ml.preprocessing.originals import cut_segments
+from ml.preprocessing.selection import Selection, find_task, fingerprint, recipe_json, select_segments
+from ml.preprocessing.splits import Row, SplitPlan, plan_splits
+from ml.preprocessing.tensors import channel_names
+from studies.study import MultiplicativeNoise, Study, Subsequence, Task
+from warehouse.errors import LakeError, Reason, TrainingRefused, UnknownName
+from warehouse.home import Home
+from warehouse.lake import Lake
+from warehouse.schemas import TABLES
+
+_Floats = npt.NDArray[np.float32]
+_Ints = npt.NDArray[np.int64]
+_Texts = npt.NDArray[np.str_]
+
+_NAMES = ("example_id", "segment_id", "recording_id", "participant", "label", "split", "augmentation")
+_EXAMPLES = pa.schema([field for field in TABLES["examples"].schema if field.name not in ("task", "fingerprint")])
+_ROWS_AT_ONCE = 8192
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """What all examples of a training table have in common: one row of the table `training_tables`."""
+
+    task: str
+    fingerprint: str
+    study: str
+    length: int
+    channels: tuple[str, ...]
+    rate_hz: float
+    labels: tuple[str, ...]
+    examples: int
+    segments: int
+    participants: int
+    recordings: int
+    copies_dropped: int
+    protocol: str
+    honest: bool
+    statement: str
+    recipe: str
+    seed: int
+    code_version: str
+    content_sha256: str
+    frozen_at: datetime
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingTable:
+    """A frozen training table in memory; row i of every array is example i.
+
+    Parameters
+    ----------
+    meta : TableFacts
+        Task, fingerprint, channels, labels, protocol, statement, honest, seed, …
+    signals : ndarray of float32, shape (n, length, channels)
+        In the streams' SI units; channels as ``meta.channels`` names them.
+    labels : ndarray of str, shape (n,)
+    groups : ndarray of str, shape (n,)
+        What the splits keep together: the participant, or the recording where ``meta.honest`` is false.
+    split : ndarray of str, shape (n,)
+        ``train``, ``test``, or ``fold_<n>`` where every fold is tested once.
+    fold : ndarray of int64, shape (n,)
+        Fold of the cross-validation, from 0; -1 in test.
+    augmentation : ndarray of str, shape (n,)
+        ``original``, or the name of the altered copy; copies teach and are never tested.
+    example_id, segment_id, recording_id, participant : ndarray of str, shape (n,)
+    """
+
+    meta: TableFacts
+    signals: _Floats
+    labels: _Texts
+    groups: _Texts
+    split: _Texts
+    fold: _Ints
+    augmentation: _Texts
+    example_id: _Texts
+    segment_id: _Texts
+    recording_id: _Texts
+    participant: _Texts
+
+    @property
+    def original(self) -> npt.NDArray[np.bool_]:
+        """True for examples as they were recorded, shape (n,)."""
+        return self.augmentation == ORIGINAL
+
+    def rounds(self) -> Iterator[tuple[_Ints, _Ints]]:
+        """Yield ``(train, test)`` row numbers of every round of the cross-validation.
+
+        A fold's originals are tested by a model that learnt from all other folds, altered copies included; rows held out
+        for the test are in neither. Nothing is yielded where only one fold exists.
+        """
+        folds = np.unique(self.fold[self.fold >= 0])
+        for fold in folds if len(folds) > 1 else ():
+            learnt = (self.fold >= 0) & (self.fold != fold)
+            yield np.flatnonzero(learnt), np.flatnonzero((self.fold == fold) & self.original)
+
+    def held_out(self) -> tuple[_Ints, _Ints] | None:
+        """Return ``(train, test)`` row numbers of the test split; None where every fold is tested once instead."""
+        test = np.flatnonzero(self.split == "test")
+        return (np.flatnonzero(self.fold >= 0), test) if len(test) else None
+
+
+def training_fingerprint(study: Study, task: str, home: Home) -> str | None:
+    """Return the fingerprint that training would have now; None while there is nothing to learn from.
+
+    Depends on the recipe, its seed and labels, the code of `ml.preprocessing`, and the segments of accepted recordings of
+    finished batches with their participants, labels and value hashes. No sample is read.
+
+    Parameters
+    ----------
+    study : Study
+    task : str
+        Bare name, without the study.
+    home : Home
+
+    Returns
+    -------
+    str or None
+        32 hexadecimal digits, equal for equal content in any process.
+    """
+    return fingerprint(select_segments(study, task, home), study, task)
+
+
+def freeze_examples(study: Study, task: str, home: Home) -> TrainingTable:
+    """Write the training table of the current fingerprint, unless it is there already, and return it.
+
+    Segments are cut and brought to one length, groups are split, and only then training examples are augmented.
+
+    Parameters
+    ----------
+    study : Study
+    task : str
+        Bare name, without the study.
+    home : Home
+
+    Returns
+    -------
+    TrainingTable
+
+    Raises
+    ------
+    TrainingRefused
+        If there is nothing to learn from, or too little to be scored.
+    """
+    selection = select_segments(study, task, home)
+    found = fingerprint(selection, study, task)
+    name = f"{study.study}.{task}"
+    if found is None:
+        sentence = f"no accepted recording of a finished batch has a segment for '{name}' yet"
+        raise TrainingRefused(Reason("nothing_to_learn_from", sentence, remedy="deliver recordings, then 'kinelake run'"))
+    if not _is_frozen(name, found, home):
+        _freeze(selection, found, study, task, home)
+    return load_examples(name, found, home)
+
+
+def load_examples(study_task: str, fingerprint: str, home: Home) -> TrainingTable:
+    """Read a frozen training table.
+
+    Parameters
+    ----------
+    study_task : str
+        ``<study>.<task>``.
+    fingerprint : str
+    home : Home
+
+    Returns
+    -------
+    TrainingTable
+
+    Raises
+    ------
+    UnknownName
+        If no training table was frozen under that fingerprint.
+    LakeError
+        If the examples no longer have the hash that they were frozen with.
+    """
+    lake, where = Lake(home), {"task": study_task, "fingerprint": fingerprint}
+    facts = lake.read("training_tables", where=where).to_pylist()
+    if not facts:
+        sentence = f"no training table of '{study_task}' has the fingerprint {fingerprint}"
+        raise UnknownName(Reason("fingerprint_unknown", sentence, remedy="freeze the examples first"))
+    meta = TableFacts(**{**facts[0], "channels": tuple(facts[0]["channels"]), "labels": tuple(facts[0]["labels"])})
+    rows = lake.read("examples", where=where)
+    names = {name: np.array(rows[name].to_pylist(), dtype=np.str_) for name in _NAMES}
+    fold = rows["fold"].to_numpy().astype(np.int64)
+    signals = _signals(rows["signal"], meta)
+    content = _content_hash(names, fold)
+    content.update(np.ascontiguousarray(signals, "<f4").data)
+    if content.hexdigest() != meta.content_sha256:
+        sentence = f"the examples of '{study_task}' with fingerprint {fingerprint} are not those that were frozen"
+        raise LakeError(Reason("examples_changed", sentence, "lake/examples", "freeze and train them again"))
+    groups = names["participant"] if meta.honest else names["recording_id"]
+    return TrainingTable(meta, signals, names.pop("label"), groups, fold=fold, **names)
+
+
+def _is_frozen(study_task: str, fingerprint: str, home: Home) -> bool:
+    where = {"task": study_task, "fingerprint": fingerprint}
+    return Lake(home).read("training_tables", columns=["fingerprint"], where=where).num_rows > 0
+
+
+def _freeze(selection: Selection, found: str, study: Study, task: str, home: Home) -> None:
+    recipe, segments = find_task(study, task), selection.segments
+    plan = plan_splits(_split_rows(segments), recipe.split, seed=recipe.seed)
+    layout = _lay_out(segments, plan, recipe)
+    content = _content_hash(layout.names, layout.fold)
+    signals = _hashed(layout.signals(cut_segments(segments, recipe, home), recipe), content)
+    lake, where = Lake(home), {"task": f"{study.study}.{task}", "fingerprint": found}
+    lake.replace("examples", pa.RecordBatchReader.from_batches(_EXAMPLES, layout.batches(signals)), where=where)
+    # This row comes last: without it nobody looks at the examples, and the next try replaces them.
+    facts = _facts(selection, layout, plan, study, task)
+    lake.replace("training_tables", pa.Table.from_pylist([{**facts, "content_sha256": content.hexdigest()}]), where=where)
+
+
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    """Every example of a table before its signal is made: the originals, then one block for each kind of copy."""
+
+    names: dict[str, _Texts]
+    fold: _Ints
+    source: _Ints  # the original's row
+    blocks: list[tuple[MultiplicativeNoise | Subsequence | None, slice]]
+
+    def signals(self, originals: _Floats, recipe: Task) -> Iterator[_Floats]:
+        for settings, block in self.blocks:
+            for first in range(block.start, block.stop, _ROWS_AT_ONCE):
+                rows = slice(first, min(first + _ROWS_AT_ONCE, block.stop))
+                signals = originals[self.source[rows]]
+                if settings is not None:
+                    ids = self.names["example_id"][rows].tolist()
+                    signals = augment(signals, settings, example_ids=ids, seed=recipe.seed)
+                yield signals
+
+    def batches(self, signals: Iterator[_Floats]) -> Iterator[pa.RecordBatch]:
+        first = 0
+        for block in signals:
+            rows = slice(first, first + len(block))
+            columns = {**{name: pa.array(values[rows].tolist()) for name, values in self.names.items()}, "fold": self.fold[rows]}
+            columns["signal"] = pa.ListArray.from_arrays(_offsets(block), pa.array(block.ravel()))
+            yield pa.RecordBatch.from_arrays([columns[name] for name in _EXAMPLES.names], schema=_EXAMPLES)
+            first = rows.stop
+
+
+def _lay_out(segments: pa.Table, plan: SplitPlan, recipe: Task) -> _Layout:
+    of_segments = {
+        name: np.array(segments[name].to_pylist(), np.str_) for name in ("segment_id", "recording_id", "participant", "label")
+    }
+    group = of_segments["participant" if plan.group == "participant" else "recording_id"]
+    of_segments["split"] = np.array([plan.split[name] for name in group], np.str_)
+    fold = np.array([plan.fold[name] for name in group], np.int64)
+    made = [
+        (ORIGINAL, None, np.arange(len(fold))),
+        *((name, settings, np.flatnonzero(fold >= 0)) for name, settings in copies_of(recipe.augment)),
+    ]
+    source = np.concatenate([rows for _, _, rows in made])
+    names = {name: values[source] for name, values in of_segments.items()}
+    names["augmentation"] = np.repeat([name for name, _, _ in made], [len(rows) for _, _, rows in made])
+    names["example_id"] = np.strings.add(np.strings.add(names["segment_id"], "."), names["augmentation"])
+    ends = np.cumsum([len(rows) for _, _, rows in made]).tolist()
+    blocks = [(settings, slice(start, end)) for (_, settings, _), start, end in zip(made, [0, *ends], ends, strict=False)]
+    return _Layout(names, fold[source], source, blocks)
+
+
+def _facts(selection: Selection, layout: _Layout, plan: SplitPlan, study: Study, task: str) -> dict[str, object]:
+    recipe, segments = find_task(study, task), selection.segments
+    return {
+        "study": study.study,
+        "length": recipe.segment.length,
+        "channels": channel_names(recipe.input),
+        "rate_hz": recipe.input.rate_hz,
+        "labels": np.unique(layout.names["label"]).tolist(),
+        "examples": len(layout.fold),
+        "segments": segments.num_rows,
+        "participants": len(np.unique(layout.names["participant"])),
+        "recordings": len(np.unique(layout.names["recording_id"])),
+        "copies_dropped": selection.copies_dropped,
+        "protocol": plan.protocol,
+        "honest": plan.honest,
+        "statement": plan.statement,
+        "recipe": recipe_json(study, task),
+        "seed": recipe.seed,
+        "code_version": code_version("ml.preprocessing"),
+        "frozen_at": datetime.now(UTC),
+    }
+
+
+def _split_rows(segments: pa.Table) -> list[Row]:
+    columns = (segments[name].to_pylist() for name in ("participant", "recording_id", "label"))
+    return [Row(*values) for values in zip(*columns, strict=True)]
+
+
+def _content_hash(names: Mapping[str, _Texts], fold: _Ints) -> hashlib._Hash:
+    """Hash over ids, labels and splits of all examples; the caller adds the signals, in the same order."""
+    content = hashlib.sha256()
+    for name in _NAMES:
+        content.update("\0".join([name, *names[name].tolist(), ""]).encode())
+    content.update(fold.astype("<i8").data)
+    return content
+
+
+def _hashed(signals: Iterator[_Floats], content: hashlib._Hash) -> Iterator[_Floats]:
+    for block in signals:
+        content.update(np.ascontiguousarray(block, "<f4").data)
+        yield block
+
+
+def _offsets(signals: _Floats) -> pa.Array:
+    return pa.array(np.arange(len(signals) + 1, dtype=np.int32) * signals[0].size, pa.int32())
+
+
+def _signals(lists: pa.ChunkedArray, meta: TableFacts) -> _Floats:
+    values = [chunk.flatten().to_numpy() for chunk in lists.chunks]
+    return np.concatenate(values).reshape(-1, meta.length, len(meta.channels))

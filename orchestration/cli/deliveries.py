@@ -1,0 +1,141 @@
+"""Commands for whoever delivers: manifest, submit, report, quarantine, erase."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from ingestion.delivery import deliver
+from ingestion.manifest import draft_manifest
+
+from orchestration.cli.face import face
+from studies import find_study
+from warehouse.errors import KinelakeError, Reason
+
+
+def manifest(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="Folder or zip with device files.")],
+    study: Annotated[str | None, typer.Option(help="Take pattern and defaults from this study.")] = None,
+    pattern: Annotated[str | None, typer.Option(help="Path with fields, such as '{participant}-{label}-{load}_*'.")] = None,
+    participant_from: Annotated[str | None, typer.Option(help="'device': one participant per device serial, hashed.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write it; default DIR/manifest.csv, '-' for stdout.")] = None,
+) -> None:
+    """Draft a manifest for a folder that has none."""
+    text = draft_manifest(folder, find_study(study) if study else None, pattern=pattern, participant_from=participant_from)
+    shown = face(context)
+    if str(out) == "-":
+        shown.out.print(text, end="", markup=False)
+        return
+    target = out or (folder / "manifest.csv" if folder.is_dir() else folder.with_suffix(".manifest.csv"))
+    if target.exists():
+        reason = Reason("manifest_exists", f"{target} is there already", str(target), "remove it, or name another with --out")
+        raise KinelakeError(reason)
+    try:
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        reason = Reason(
+            "not_writable", f"{target} cannot be written: {error.strerror}", str(target), "name another place with --out"
+        )
+        raise KinelakeError(reason) from error
+    rows = text.count("\n") - 1
+    shown.answer({"manifest": target, "files": rows}, f"{rows} files drafted in {target}: check it, then submit")
+
+
+def submit(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="Folder or zip with a manifest.csv at its root.")],
+    study: Annotated[str, typer.Option(help="Study that the delivery belongs to.")],
+    site: Annotated[str, typer.Option(help="Who delivers.")],
+    batch: Annotated[str | None, typer.Option(help="Batch id; default: study and hash of the content.")] = None,
+    manifest: Annotated[Path | None, typer.Option(help="Manifest, if it does not lie in the delivery.")] = None,
+) -> None:
+    """Deliver a batch and print the receipt."""
+    shown = face(context)
+    receipt = deliver(path, study=find_study(study), site=site, home=shown.home, batch_id=batch, manifest=manifest)
+    size = sum(file.bytes for file in receipt.files)
+    lines = [
+        f"receipt    {receipt.batch_id}",
+        f"received   {receipt.received_at:%Y-%m-%d %H:%M:%S} UTC from {receipt.site} for {receipt.study}",
+        f"content    {len(receipt.files)} files, {size:,} bytes, sha256 {receipt.content_sha256}",
+    ]
+    if receipt.unlisted:
+        lines.append(
+            f"not taken  {len(receipt.unlisted)} files that the manifest does not name: {', '.join(receipt.unlisted[:5])}"
+        )
+    shown.answer(receipt.to_dict(), "\n".join([*lines, "next       kinelake run"]))
+
+
+def report(context: typer.Context, batch: Annotated[str, typer.Argument(help="Batch id.")]) -> None:
+    """Write the quality report of a batch (HTML) and print where it is."""
+    from quality.report import write_report
+
+    from ingestion.vault import Vault
+
+    shown = face(context)
+    receipt = Vault(shown.home).receipt(batch)
+    page = write_report(batch, find_study(receipt.study), shown.home)
+    shown.answer({"report": page}, str(page))
+
+
+quarantine = typer.Typer(no_args_is_help=True, help="What was set aside, why, and the way out.")
+
+
+@quarantine.command("list")
+def list_(
+    context: typer.Context,
+    study: Annotated[str | None, typer.Option(help="Only this study.")] = None,
+    batch: Annotated[str | None, typer.Option(help="Only this batch.")] = None,
+) -> None:
+    """List recordings in quarantine with their reason codes."""
+    from quality.quarantine import list_quarantined
+
+    shown = face(context)
+    shown.table(list_quarantined(shown.home, study=study, batch_id=batch).to_pylist(), empty="nothing is in quarantine")
+
+
+@quarantine.command()
+def show(context: typer.Context, recording: Annotated[str, typer.Argument(help="Recording id.")]) -> None:
+    """Show one recording: every reason with its place and remedy, its files and streams."""
+    from quality.quarantine import show as shown_recording
+
+    shown = face(context)
+    found = shown_recording(shown.home, recording)
+    text = "\n".join(_lines(found))
+    shown.answer(found, text)
+
+
+@quarantine.command()
+def release(
+    context: typer.Context,
+    recording: Annotated[str, typer.Argument(help="Recording id.")],
+    who: Annotated[str, typer.Option(help="Who decides.")],
+    why: Annotated[str, typer.Option(help="Why the reasons do not count.")],
+) -> None:
+    """Let a recording out; the decision is kept with who and why, and the next run judges its batch again."""
+    from quality.quarantine import release as release_recording
+
+    shown = face(context)
+    release_recording(shown.home, recording, who=who, why=why)
+    shown.answer({"released": recording, "who": who, "why": why}, f"{recording} is released by {who}; kinelake run takes it up")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for command in (manifest, submit, report):
+        app.command()(command)
+    app.add_typer(quarantine, name="quarantine")
+
+
+def _lines(value: object, indent: int = 0) -> list[str]:
+    pad = "  " * indent
+    if isinstance(value, dict):
+        lines = []
+        for key, part in value.items():
+            nested = isinstance(part, dict | list) and part
+            lines += [f"{pad}{key}:", *_lines(part, indent + 1)] if nested else [f"{pad}{key}: {part}"]
+        return lines
+    if isinstance(value, list):
+        return [line for part in value for line in [f"{pad}-", *_lines(part, indent + 1)]]
+    return [f"{pad}{value}"]

@@ -1,0 +1,102 @@
+"""How the command line speaks: answers on stdout (text or JSON), messages on stderr, reasons instead of tracebacks."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from orchestration.environment import prepare_environment
+from warehouse.errors import KinelakeError
+from warehouse.home import Home
+
+
+@dataclass
+class Face:
+    """One invocation: which home, and whether a program or a person reads the answer."""
+
+    home_path: str | None
+    as_json: bool
+    out: Console = field(default_factory=lambda: Console(soft_wrap=True, highlight=False))
+    err: Console = field(default_factory=lambda: Console(stderr=True, soft_wrap=True, highlight=False))
+
+    @property
+    def home(self) -> Home:
+        """The home, its folders made and the environment pointed at it."""
+        home = Home.at(self.home_path)
+        prepare_environment(home)
+        return home
+
+    def say(self, message: str) -> None:
+        """Tell a person what is going on."""
+        self.err.print(message, markup=False)
+
+    def answer(self, value: Any, text: str | None = None) -> None:
+        """Give the answer: `value` as JSON, or `text` (default: the value itself) for a person."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False) + "\n")
+        else:
+            self.out.print(str(value) if text is None else text, markup=False)
+
+    def table(self, rows: Sequence[Mapping[str, Any]], *, title: str = "", empty: str = "nothing") -> None:
+        """Give rows: a list of objects as JSON, or a drawn table for a person."""
+        if self.as_json:
+            self.answer(list(rows))
+        elif not rows:
+            self.out.print(empty, markup=False)
+        else:
+            self.out.print(drawn(rows, title))
+
+
+def face(context: typer.Context) -> Face:
+    """The face of this invocation."""
+    found = context.find_object(Face)
+    assert found is not None
+    return found
+
+
+def explain(error: KinelakeError, *, as_json: bool) -> None:
+    """Print the reasons of a refusal: on stderr for a person, as JSON on stdout for a program."""
+    if as_json:
+        reasons = [vars(reason) for reason in error.reasons]
+        sys.stdout.write(json.dumps({"error": type(error).__name__, "reasons": reasons}, ensure_ascii=False) + "\n")
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console.print(str(error), style="red", markup=False)
+
+
+def drawn(rows: Sequence[Mapping[str, Any]], title: str) -> RichTable:
+    """Return rows as a table for a terminal; the first row names the columns."""
+    drawn = RichTable(title=title or None, title_justify="left", header_style="bold", title_style="bold")
+    for name, value in (rows[0] if rows else {"nothing": ""}).items():
+        drawn.add_column(name, justify="right" if isinstance(value, int | float) and not isinstance(value, bool) else "left")
+    for row in rows:
+        drawn.add_row(*(_cell(value) for value in row.values()))
+    return drawn
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    return str(value).replace("[", "\\[")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "__dict__"):
+        return vars(value)
+    return str(value)

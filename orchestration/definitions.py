@@ -1,0 +1,30 @@
+"""`build_defs` assembles everything; `defs` is what `workspace.yaml`, `dagster dev` and `dg` load."""
+
+import dagster as dg
+
+from assets import ingestion, learning, preprocessing, quality, warehouse
+from orchestration.jobs import process_batch, publish_warehouse, train_task
+from orchestration.liveness import LivingHome
+from orchestration.schedules import nightly
+from orchestration.sensors import landing_zone, retraining
+from warehouse.home import Home
+
+
+def build_defs(*, home: Home | None = None) -> dg.Definitions:
+    """Assemble assets, jobs, sensors and schedules.
+
+    Parameters
+    ----------
+    home : Home, optional
+        Installation to work on; default ``$KINELAKE_HOME``.
+    """
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules([ingestion, quality, preprocessing, learning, warehouse]),
+        jobs=[process_batch, train_task, publish_warehouse],
+        sensors=[landing_zone, retraining],
+        schedules=[nightly],
+        resources={"home": LivingHome(path=str(home.root) if home else "")},
+    )
+
+
+defs = build_defs()

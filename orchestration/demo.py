@@ -1,0 +1,181 @@
+"""`kinelake demo`: a small simulated cohort in real device formats, with dirt in it, taken the whole way and summed up."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ingestion.delivery import deliver
+from rich.console import Console
+from warehouse.query import query
+
+from ingestion.simulation import CohortSpec, Dirt, simulate_delivery
+from ingestion.vault import Vault
+from orchestration.cli.face import drawn
+from orchestration.running import run
+from orchestration.status import model_versions, status
+from studies import find_study
+from warehouse.home import Home
+
+
+@dataclass(frozen=True)
+class DemoDelivery:
+    """One simulated delivery: its batch id, whose it is, and what is simulated."""
+
+    batch_id: str
+    study: str
+    site: str
+    spec: CohortSpec
+
+
+_PHONE_DIRT = ("gap", "wrong_rate", "bad_label", "corrupt_zip", "copied_participant", "copied_participant", "jitter")
+_IMU_DIRT = ("text_in_number", "missing_stream", "unit_error", "unknown_participant", "time_backwards")
+
+DELIVERIES = (
+    DemoDelivery(
+        "demo-phones-north",
+        "phone_exercises",
+        "north",
+        CohortSpec(people=6, sets_per_exercise=2, seconds=14, seed=11, device="mixed", dirt=tuple(map(Dirt, _PHONE_DIRT))),
+    ),
+    DemoDelivery(
+        "demo-phones-south",
+        "phone_exercises",
+        "south",
+        CohortSpec(people=6, sets_per_exercise=2, seconds=14, seed=11, first_person=7),
+    ),
+    DemoDelivery(
+        "demo-imus-north",
+        "imu_exercises",
+        "north",
+        CohortSpec(people=8, sets_per_exercise=2, seconds=14, seed=11, device="metabase", dirt=tuple(map(Dirt, _IMU_DIRT))),
+    ),
+)
+
+_QUERIES: tuple[tuple[str, str], ...] = (
+    (
+        "How long was each exercise recorded, and by how many people?",
+        "SELECT study, label, count(*) AS recordings, count(DISTINCT participant) AS people, round(sum(duration_s) / 60, 1) AS minutes "
+        "FROM recordings JOIN verdicts USING (recording_id) WHERE accepted GROUP BY ALL ORDER BY ALL",
+    ),
+    (
+        "Which rates do the devices really run at?",
+        "SELECT study, format, stream, round(min(rate_hz), 2) AS lowest_hz, round(max(rate_hz), 2) AS highest_hz, "
+        "round(max(longest_gap_s), 2) AS longest_gap_s FROM streams JOIN recordings USING (recording_id) GROUP BY ALL ORDER BY ALL",
+    ),
+    (
+        "How hard is each exercise, read from every single sample?",
+        "SELECT study, label, count(*) AS samples, round(quantile_cont(sqrt(x*x + y*y + z*z), 0.95), 1) AS p95_m_per_s2 "
+        "FROM samples JOIN recordings USING (recording_id) JOIN verdicts USING (recording_id) "
+        "WHERE stream = 'accelerometer' AND accepted GROUP BY ALL ORDER BY p95_m_per_s2 DESC",
+    ),
+)
+
+
+def run_demo(home: Home, *, progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+    """Simulate, deliver, run, and gather what a person wants to see.
+
+    Parameters
+    ----------
+    home : Home
+        Deliveries that it has already are not simulated again.
+    progress : callable, optional
+        Gets a line of text per step.
+
+    Returns
+    -------
+    dict
+        ``batches``, ``set_aside``, ``caught``, ``models``, ``queries`` and ``look``: what `summary_text` prints.
+    """
+    expected = {delivery.batch_id: _delivered(delivery, home, progress) for delivery in DELIVERIES}
+    run(home, progress=progress)
+    state = status(home)
+    return {
+        "batches": state["batches"],
+        "set_aside": _set_aside(home),
+        "caught": _caught(expected, home),
+        "models": model_versions(home),
+        "queries": [{"question": question, "sql": sql, "rows": query(home, sql).to_pylist()} for question, sql in _QUERIES],
+        "look": _where_to_look(home),
+    }
+
+
+def summary_text(summary: dict[str, Any]) -> str:
+    """Lay the summary out for a terminal."""
+    console = Console(width=150, highlight=False)
+    with console.capture() as captured:
+        console.print(drawn(summary["batches"], "Batches"))
+        console.print(drawn(summary["set_aside"], "\nSet aside, and why"))
+        console.print(drawn(summary["caught"], "\nDirt that was put in on purpose, and what became of it"))
+        console.print(drawn(summary["models"], "\nModels (scored on people that they never saw)"))
+        for asked in summary["queries"]:
+            console.print(f"\n[bold]{asked['question']}[/bold]\n[dim]{asked['sql']}[/dim]")
+            console.print(drawn(asked["rows"], ""))
+        console.print("\n[bold]Where to look next[/bold]")
+        for what, where in summary["look"].items():
+            console.print(f"  {what:<34} {where}", markup=False, soft_wrap=True)
+    return captured.get()
+
+
+def _delivered(delivery: DemoDelivery, home: Home, progress: Callable[[str], None]) -> dict[str, str]:
+    """Deliver it unless the home has it, and return what is wrong in it by path."""
+    noted = home.reports / f"{delivery.batch_id}.dirt.json"
+    known = {receipt.batch_id for receipt in Vault(home).receipts()}
+    if delivery.batch_id not in known or not noted.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            progress(f"simulating {delivery.spec.recordings} recordings for {delivery.batch_id}")
+            simulated = simulate_delivery(Path(folder) / "delivery", delivery.spec)
+            noted.write_text(json.dumps(dict(simulated.expected)), encoding="utf-8")
+            study = find_study(delivery.study)
+            deliver(simulated.folder, study=study, site=delivery.site, home=home, batch_id=delivery.batch_id)
+    expected: dict[str, str] = json.loads(noted.read_text(encoding="utf-8"))
+    return expected
+
+
+def _set_aside(home: Home) -> list[dict[str, Any]]:
+    return query(
+        home,
+        """
+        SELECT reason.code, count(DISTINCT recording_id) AS recordings, any_value(reason.sentence) AS for_example,
+               any_value(reason.remedy) AS what_to_do
+        FROM (SELECT recording_id, unnest(reasons) AS reason FROM verdicts WHERE NOT accepted)
+        GROUP BY ALL ORDER BY recordings DESC, code
+        """,
+    ).to_pylist()
+
+
+def _caught(expected: dict[str, dict[str, str]], home: Home) -> list[dict[str, Any]]:
+    judged = query(
+        home,
+        """
+        SELECT batch_id, path, accepted, list_transform(reasons, r -> r.code) AS codes
+        FROM files JOIN verdicts USING (batch_id, recording_id)
+        """,
+    ).to_pylist()
+    verdicts = {(row["batch_id"], row["path"]): row for row in judged}
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for batch, dirt in expected.items():
+        for path, kind in dirt.items():
+            found = verdicts[batch, path]
+            codes = ", ".join(sorted(set(found["codes"])))
+            row = rows.setdefault((batch, kind), {"dirt": kind, "batch": batch, "files": 0, "caught": 0, "reason": codes})
+            row["files"] += 1
+            row["caught"] += not found["accepted"]
+    return list(rows.values())
+
+
+def _where_to_look(home: Home) -> dict[str, str]:
+    first = DELIVERIES[0].batch_id
+    return {
+        "quality report of a batch": str(home.reports / f"{first}.html"),
+        "the warehouse, in any DuckDB client": str(home.warehouse),
+        "what every column means": "kinelake tables",
+        "what was set aside, one by one": "kinelake quarantine list",
+        "who is champion and why": "kinelake models",
+        "pages for runs, assets and models": "kinelake up",
+        "your own recordings": "kinelake manifest DIR, kinelake submit DIR --study S --site X, kinelake run",
+    }

@@ -1,0 +1,39 @@
+"""The jobs: one brings a batch from its bytes to the warehouse, one takes a task from examples to a registered model."""
+
+import dagster as dg
+
+from assets.ingestion import raw_files, read
+from assets.learning import examples, train
+from assets.partitions import BATCHES, TASKS
+from assets.preprocessing import resampled, segments
+from assets.quality import batches, quality_report, verdicts
+from assets.warehouse import warehouse
+from orchestration.environment import MAX_RUNTIME_S
+
+_TAGS = {"dagster/max_runtime": str(MAX_RUNTIME_S)}
+
+process_batch = dg.define_asset_job(
+    "process_batch",
+    selection=dg.AssetSelection.assets(raw_files, *read.keys, verdicts, quality_report, resampled, segments, batches, warehouse),
+    partitions_def=BATCHES,
+    executor_def=dg.in_process_executor,
+    tags=_TAGS,
+    description="Vault, read, judge, resample and segment one delivery, then publish.",
+)
+
+train_task = dg.define_asset_job(
+    "train_task",
+    selection=dg.AssetSelection.assets(examples, *train.keys, warehouse),
+    partitions_def=TASKS,
+    executor_def=dg.in_process_executor,
+    tags=_TAGS,
+    description="Freeze the training table of one task, train and register its models, then publish.",
+)
+
+publish_warehouse = dg.define_asset_job(
+    "publish_warehouse",
+    selection=dg.AssetSelection.assets(warehouse),
+    executor_def=dg.in_process_executor,
+    tags=_TAGS,
+    description="Build warehouse.duckdb anew from the lake.",
+)

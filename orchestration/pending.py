@@ -1,0 +1,88 @@
+"""What is still to be done, asked of the tables and not of past events: a missed event heals at the next look.
+
+Belongs here: comparing what is with what should be. Who runs it is in `orchestration.sensors` and `orchestration.running`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ingestion.landing import waiting
+
+from ingestion.vault import Vault
+from ml.preprocessing.examples import training_fingerprint
+from ml.registry import Registry
+from studies import load_studies
+from warehouse.home import Home
+from warehouse.lake import Lake
+
+
+@dataclass(frozen=True)
+class Pending:
+    """One run that is due.
+
+    Parameters
+    ----------
+    key : str
+        Partition: batch id, or ``<study>.<task>``.
+    state : str
+        Fingerprint of what the run would work on; a run is asked for once per state, and again if it failed.
+    why : str
+        In words.
+    """
+
+    key: str
+    state: str
+    why: str
+
+
+def pending_batches(home: Home) -> list[Pending]:
+    """Deliveries that are not in the lake as their study's contract of today and the releases want them."""
+    studies = load_studies()
+    judged = _judged(home)
+    released = _released(home)
+    due: list[Pending] = []
+    for receipt in Vault(home).receipts():
+        if receipt.study not in studies:
+            continue
+        contract = studies[receipt.study].contract_version
+        wanted = (contract, released[receipt.batch_id])
+        before = judged.get(receipt.batch_id)
+        if before != wanted:
+            why = "never read" if before is None else "contract or releases changed"
+            due.append(Pending(receipt.batch_id, f"{receipt.content_sha256[:16]}:{contract}:{wanted[1]}", why))
+    return due
+
+
+def pending_landings(home: Home) -> list[Pending]:
+    """Deliveries in the landing zone that nothing writes to any more."""
+    return [Pending(entry.batch_id, entry.signature, "in the landing zone") for entry in waiting(home) if entry.settled]
+
+
+def pending_tasks(home: Home) -> Iterator[Pending]:
+    """Tasks whose training table would differ today from the one that their newest models were trained on."""
+    if Lake(home).version("segments") is None:
+        return
+    registry = Registry(home)
+    for study in load_studies().values():
+        for task in study.tasks:
+            fingerprint = training_fingerprint(study, task, home)
+            key = f"{study.study}.{task}"
+            if fingerprint is not None and fingerprint != registry.trained_fingerprint(key):
+                yield Pending(key, fingerprint, "the training table changed")
+
+
+def _judged(home: Home) -> dict[str, tuple[str, int]]:
+    rows = Lake(home).read("batches", columns=["batch_id", "contract_version", "released"]).to_pylist()
+    return {row["batch_id"]: (row["contract_version"], row["released"]) for row in rows}
+
+
+def _released(home: Home) -> Counter[str]:
+    lake = Lake(home)
+    released = set(lake.read("releases", columns=["recording_id"])["recording_id"].to_pylist())
+    if not released:
+        return Counter()
+    rows = lake.read("recordings", columns=["batch_id", "recording_id"], where={"recording_id": sorted(released)})
+    return Counter(rows["batch_id"].to_pylist())

@@ -1,0 +1,118 @@
+"""`kinelake run`: everything that is pending, in this process, in the order in which one thing feeds the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import dagster as dg
+from ingestion.landing import take, waiting
+
+from assets.partitions import BATCHES, TASKS
+from assets.warehouse import publish_home
+from orchestration.definitions import build_defs
+from orchestration.instance import open_instance
+from orchestration.liveness import fail_dead_runs
+from orchestration.pending import Pending, pending_batches, pending_tasks
+from warehouse.errors import DeliveryRefused
+from warehouse.home import Home
+
+Progress = Callable[[str], None]
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass
+class RunSummary:
+    """What one `kinelake run` did.
+
+    Parameters
+    ----------
+    delivered, refused : list of str
+        Deliveries taken from the landing zone, and those refused with the reason.
+    batches, tasks : list of str
+        Partitions brought up to date.
+    failed : dict of str to str
+        Partitions whose run failed, with the reason.
+    """
+
+    delivered: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    batches: list[str] = field(default_factory=list)
+    tasks: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def run(home: Home, *, tasks: bool = True, progress: Progress = lambda _: None) -> RunSummary:
+    """Bring everything pending up to date: landing zone, batches, tasks, warehouse.
+
+    Parameters
+    ----------
+    home : Home
+    tasks : bool
+        False leaves training to a later run.
+    progress : callable, optional
+        Gets a line of text per step.
+
+    Returns
+    -------
+    RunSummary
+        A failed run is named in it and stops none of the others.
+    """
+    summary = RunSummary()
+    with open_instance(home) as instance:
+        fail_dead_runs(instance, home)
+        _take_landed(home, summary, progress)
+        definitions = build_defs(home=home)
+        for due in pending_batches(home):
+            progress(f"batch {due.key}: {due.why}")
+            _execute(definitions, instance, "process_batch", BATCHES.name, due, summary.batches, summary)
+        for due in pending_tasks(home) if tasks else ():
+            progress(f"task {due.key}: {due.why}")
+            _execute(definitions, instance, "train_task", TASKS.name, due, summary.tasks, summary)
+    if not home.warehouse.exists() or summary.failed:
+        publish_home(home)
+    return summary
+
+
+def _take_landed(home: Home, summary: RunSummary, progress: Progress) -> None:
+    for entry in waiting(home):
+        if not entry.settled:
+            progress(f"landing: {entry.path.name} is still being written, left for later")
+            continue
+        try:
+            summary.delivered.append(take(entry, home).batch_id)
+        except DeliveryRefused as refusal:
+            summary.refused[entry.batch_id] = str(refusal)
+
+
+def _execute(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    job: str,
+    partitions: str | None,
+    due: Pending,
+    done: list[str],
+    summary: RunSummary,
+) -> None:
+    assert partitions is not None
+    instance.add_dynamic_partitions(partitions, [due.key])
+    result = definitions.resolve_job_def(job).execute_in_process(
+        instance=instance, partition_key=due.key, raise_on_error=False, run_config=_QUIET, tags={"kinelake/state": due.state}
+    )
+    if result.success:
+        done.append(due.key)
+    else:
+        summary.failed[due.key] = _first_failure(result)
+
+
+def _first_failure(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            if data.user_failure_data is not None and data.user_failure_data.description:
+                return str(data.user_failure_data.description)
+            error = data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            return error.message.strip() if error is not None else "no reason stated"
+    return "no step failed, but the run did"

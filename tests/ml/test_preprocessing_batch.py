@@ -1,0 +1,170 @@
+"""A batch from samples to segments: one clock for all streams, accepted recordings only, nothing across a gap."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from ml.preprocessing import recordings as recordings_module
+from ml.preprocessing.batch import resample_batch, segment_batch
+from ml.preprocessing.recordings import by_stream
+from ml.preprocessing.tensors import cut_streams
+from studies.study import Study
+from tests.ml.written_batches import ORIGIN_NS, Recorded, Streams, cohort, moving, wrist_study, write_batch
+from warehouse.home import Home
+from warehouse.lake import Lake
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return wrist_study(tmp_path)
+
+
+def ran(home: Home, study: Study, recordings: list[Recorded]) -> tuple[pa.Table, pa.Table]:
+    """Write and run one batch; its resampled rows and its segments."""
+    write_batch(home, study, "b1", recordings)
+    assert resample_batch("b1", study, home) == Lake(home).read("resampled").num_rows
+    assert segment_batch("b1", study, home) == Lake(home).read("segments").num_rows
+    return Lake(home).read("resampled"), Lake(home).read("segments")
+
+
+def with_gap(streams: Streams, name: str, *, start_s: float, end_s: float) -> Streams:
+    """The same streams without the readings of one between two times."""
+    t_ns, values = streams[name]
+    kept = (t_ns < ORIGIN_NS + start_s * 1e9) | (t_ns > ORIGIN_NS + end_s * 1e9)
+    return {**streams, name: (t_ns[kept], values[kept])}
+
+
+def test_streams_are_resampled_to_every_rate_that_a_task_asks_of_them_and_to_no_other(home: Home, study: Study) -> None:
+    rows, _ = ran(home, study, cohort(1))
+    asked = {(row["stream"], row["rate_hz"]) for row in rows.select(["stream", "rate_hz"]).to_pylist()}
+    assert asked == {("accelerometer", 20), ("accelerometer", 25), ("gyroscope", 20), ("orientation", 25)}
+
+
+def test_the_same_step_of_two_streams_is_the_same_instant(home: Home, study: Study) -> None:
+    rows, _ = ran(home, study, cohort(2))
+    ticks = rows.group_by(["recording_id", "rate_hz", "step"]).aggregate([("t_ns", "min"), ("t_ns", "max")])
+    assert ticks["t_ns_min"].equals(ticks["t_ns_max"])
+    first = rows.filter((pc.field("step") == 1) & (pc.field("rate_hz") == 20))
+    assert set(first["t_ns"].to_pylist()) == {ORIGIN_NS + 50_000_000}
+
+
+def test_resampled_values_follow_the_signal(home: Home, study: Study) -> None:
+    one = Recorded("r", "P1", "wave", moving(1, hz=1))
+    rows, _ = ran(home, study, [one])
+    t_ns, values = one.streams["accelerometer"]
+    found = rows.filter((pc.field("stream") == "accelerometer") & (pc.field("rate_hz") == 20))
+    inside = slice(10, -10)
+    truth = np.interp(found["t_ns"].to_numpy(), t_ns, values[:, 0])
+    assert np.allclose(found["x"].to_numpy()[inside], truth[inside], atol=0.02)
+    assert found["w"].null_count == found.num_rows
+
+
+def test_orientation_stays_a_unit_quaternion(home: Home, study: Study) -> None:
+    rows, _ = ran(home, study, [Recorded("r", "P1", "wave", moving(3))])
+    found = rows.filter(pc.field("stream") == "orientation")
+    norm = np.sqrt(sum(found[axis].to_numpy() ** 2 for axis in "xyzw"))
+    assert np.allclose(norm, 1, atol=1e-5)
+
+
+def test_a_quarantined_recording_is_neither_resampled_nor_cut(home: Home, study: Study) -> None:
+    bad, *good = cohort(2)
+    rows, segments = ran(home, study, [replace(bad, accepted=False), *good])
+    for found in (rows, segments):
+        assert set(found["recording_id"].to_pylist()) == {one.recording_id for one in good}
+
+
+def test_a_segment_has_its_recordings_label_and_only_labels_of_the_task(home: Home, study: Study) -> None:
+    people = [*cohort(1), Recorded("strange", "P1", "juggle", moving(8)), Recorded("silent", "P1", None, moving(9))]
+    _, segments = ran(home, study, people)
+    labels = {(row["task"], row["recording_id"], row["label"]) for row in segments.to_pylist()}
+    assert labels == {
+        ("wrist.movement", "r0shake", "shake"),
+        ("wrist.movement", "r0turn", "turn"),
+        ("wrist.movement", "r0wave", "wave"),
+        ("wrist.whole", "r0shake", "shake"),
+        ("wrist.whole", "r0wave", "wave"),
+    }
+
+
+def test_a_recording_without_a_stream_that_a_task_needs_has_no_segment_for_it(home: Home, study: Study) -> None:
+    streams = moving(1)
+    del streams["orientation"]
+    _, segments = ran(home, study, [Recorded("r", "P1", "wave", streams)])
+    assert set(segments["task"].to_pylist()) == {"wrist.movement"}
+
+
+def test_no_segment_crosses_a_gap_of_any_of_its_streams(home: Home, study: Study) -> None:
+    streams = with_gap(moving(1, seconds=20), "gyroscope", start_s=8.0, end_s=9.5)
+    rows, segments = ran(home, study, [Recorded("r", "P1", "wave", streams)])
+    windows = segments.filter(pc.field("task") == "wrist.movement").to_pylist()
+    assert len(windows) > 10
+    for window in windows:
+        for stream in ("accelerometer", "gyroscope"):
+            inside = rows.filter(
+                (pc.field("stream") == stream)
+                & (pc.field("rate_hz") == 20)
+                & (pc.field("t_ns") >= window["start_ns"])
+                & (pc.field("t_ns") <= window["end_ns"])
+            )
+            assert inside.num_rows == window["steps"]
+            assert len(set(inside["piece"].to_pylist())) == 1
+    assert not any(window["start_ns"] < ORIGIN_NS + 9.0e9 < window["end_ns"] for window in windows)
+
+
+def test_windows_are_as_long_and_as_far_apart_as_the_task_says(home: Home, study: Study) -> None:
+    _, segments = ran(home, study, [Recorded("r", "P1", "wave", moving(1, seconds=8))])
+    windows = segments.filter(pc.field("task") == "wrist.movement")
+    assert windows["method"].to_pylist() == ["window 2s overlap 0.5"] * windows.num_rows
+    assert set(np.diff(windows["start_ns"].to_numpy()).tolist()) == {1_000_000_000}
+    assert set(windows["steps"].to_pylist()[:-1]) == {40}
+    spans = pc.subtract(windows["end_ns"], windows["start_ns"]).to_numpy()
+    assert (spans == (windows["steps"].to_numpy() - 1) * 50_000_000).all()
+
+
+def test_a_repeated_run_changes_nothing_and_segment_ids_stay(home: Home, study: Study) -> None:
+    people = cohort(2)
+    first = ran(home, study, people)
+    again = ran(home, study, people)
+    assert all(before.equals(after) for before, after in zip(first, again, strict=True))
+    assert len(set(first[1]["segment_id"].to_pylist())) == first[1].num_rows
+
+
+def test_a_batch_whose_recordings_are_all_set_aside_leaves_nothing_of_an_earlier_run(home: Home, study: Study) -> None:
+    people = cohort(1)
+    ran(home, study, people)
+    rows, segments = ran(home, study, [replace(one, accepted=False) for one in people])
+    assert rows.num_rows == segments.num_rows == 0
+
+
+def test_reading_a_few_recordings_at_a_time_gives_the_same_as_all_at_once(
+    home: Home, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = cohort(3)
+    together = ran(home, study, people)
+    monkeypatch.setattr(recordings_module.in_groups, "__defaults__", (1000,))
+    assert all(a.equals(b) for a, b in zip(together, ran(home, study, people), strict=True))
+
+
+def test_inference_cuts_the_same_segments_out_of_the_same_streams(home: Home, study: Study) -> None:
+    one = Recorded("r", "P1", "wave", with_gap(moving(4, seconds=12), "accelerometer", start_s=5, end_s=5.5))
+    _, segments = ran(home, study, [one])
+    task = study.tasks["movement"]
+    cut = cut_streams(one.streams, task)
+    stored = segments.filter(pc.field("task") == "wrist.movement")
+    assert cut.start_ns.tolist() == stored["start_ns"].to_pylist()
+    assert cut.end_ns.tolist() == stored["end_ns"].to_pylist()
+    assert cut.signals.shape == (stored.num_rows, 40, 8)
+
+
+def test_rows_that_do_not_lie_together_are_still_taken_apart_in_order() -> None:
+    rows = pa.table({"recording_id": ["a", "b", "a", "a"], "stream": ["x", "x", "y", "x"], "t_ns": [1, 2, 3, 4]})
+    found = by_stream(rows)
+    assert found["a"]["x"]["t_ns"].to_pylist() == [1, 4]
+    assert found["a"]["y"]["t_ns"].to_pylist() == [3]
+    assert found["b"]["x"]["t_ns"].to_pylist() == [2]

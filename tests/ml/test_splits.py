@@ -1,0 +1,184 @@
+"""Splits: nobody on two sides, every label on both where that is possible, and plain words where it is not."""
+
+from __future__ import annotations
+
+import random
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from ml.preprocessing.splits import Row, SplitPlan, plan_splits
+from studies.study import Split
+from warehouse.errors import TrainingRefused
+
+LABELS = ("bench", "row", "squat", "walk")
+
+
+def cohort(recorded: dict[str, str], *, repeats: int = 2) -> list[Row]:
+    """Rows of a cohort: participant -> the first letters of the labels that they recorded."""
+    named = {label[0]: label for label in LABELS}
+    return [
+        Row(person, f"{person}-{letter}-{number}", named[letter])
+        for person, letters in recorded.items()
+        for letter, number in product(letters, range(repeats))
+        for _ in range(3)
+    ]
+
+
+cohorts = st.dictionaries(
+    st.sampled_from([f"P{number:03d}" for number in range(30)]),
+    st.sets(st.sampled_from("brsw"), min_size=1).map(lambda letters: "".join(sorted(letters))),
+    min_size=2,
+    max_size=14,
+).map(cohort)
+splits = st.builds(
+    lambda test, folds: Split(test=test, folds=folds),
+    st.sampled_from([0, 0.2, 0.5, 0.9]),
+    st.one_of(st.integers(2, 6), st.just("leave_one_out")),
+)
+
+
+def planned(rows: list[Row], split: Split, seed: int = 1) -> SplitPlan:
+    try:
+        return plan_splits(rows, split, seed=seed)
+    except TrainingRefused:
+        assume(False)
+        raise
+
+
+@given(cohorts, splits, st.integers(0, 50))
+def test_no_participant_is_in_two_splits_of_an_honest_plan(rows: list[Row], split: Split, seed: int) -> None:
+    plan = planned(rows, split, seed)
+    sides: dict[str, set[tuple[str, int]]] = {}
+    for row in rows:
+        group = plan.group_of(row)
+        sides.setdefault(row.participant if plan.honest else row.recording_id, set()).add((plan.split[group], plan.fold[group]))
+    assert all(len(found) == 1 for found in sides.values())
+
+
+@given(cohorts, splits, st.integers(0, 50))
+def test_a_plan_is_the_same_for_the_same_seed_in_any_order(rows: list[Row], split: Split, seed: int) -> None:
+    plan = planned(rows, split, seed)
+    assert plan == plan_splits(random.Random(seed).sample(rows, len(rows)), split, seed=seed)
+
+
+@given(cohorts, splits)
+def test_a_plan_is_honest_where_two_labels_have_two_participants_each(rows: list[Row], split: Split) -> None:
+    plan = planned(rows, split)
+    people = {label: {row.participant for row in rows if row.label == label} for label in LABELS}
+    assert plan.honest == (sum(len(names) >= 2 for names in people.values()) >= 2)
+    assert plan.group == ("participant" if plan.honest else "recording")
+    assert ("No honest split exists" in plan.statement) != plan.honest
+
+
+@given(cohorts, splits)
+def test_folds_are_numbered_without_holes_and_test_is_in_none(rows: list[Row], split: Split) -> None:
+    plan = planned(rows, split)
+    taught = {number for number in plan.fold.values() if number >= 0}
+    assert taught == set(range(len(taught)))
+    assert taught
+    for group, number in plan.fold.items():
+        expected = ("test" if number < 0 else "train") if split.test else f"fold_{number}"
+        assert plan.split[group] == expected
+    assert ("test" in plan.split.values()) == (split.test > 0)
+
+
+@given(cohorts, splits)
+def test_a_label_of_two_people_is_on_both_sides_or_named_as_one_that_is_not(rows: list[Row], split: Split) -> None:
+    plan = planned(rows, split)
+    assume(plan.honest)
+    for label in LABELS:
+        folds = [plan.fold[row.participant] for row in rows if row.label == label]
+        people = {row.participant for row in rows if row.label == label}
+        if len(people) < 2:
+            continue
+        both = (-1 in folds and max(folds) >= 0) if split.test else len(set(folds)) >= 2
+        assert both != (f"'{label}'" in plan.statement)
+
+
+@given(st.integers(3, 20), st.integers(0, 30), st.sampled_from([0.1, 0.25, 0.5]))
+def test_where_everybody_recorded_everything_the_test_is_as_large_as_asked(people: int, seed: int, share: float) -> None:
+    rows = cohort({f"P{number:03d}": "brsw" for number in range(people)})
+    plan = plan_splits(rows, Split(test=share, folds=3), seed=seed)
+    held_out = [group for group, side in plan.split.items() if side == "test"]
+    assert len(held_out) == max(1, round(share * people))
+    assert plan.statement == "The scores are for people whom the model never saw in training."
+
+
+def test_other_seeds_hold_out_other_people() -> None:
+    rows = cohort({f"P{number:03d}": "brsw" for number in range(12)})
+    chosen = {
+        tuple(sorted(group for group, side in plan_splits(rows, Split(test=0.25), seed=seed).split.items() if side == "test"))
+        for seed in range(10)
+    }
+    assert len(chosen) > 5
+
+
+def test_a_new_participant_moves_no_more_than_one_other_between_test_and_train() -> None:
+    people = {f"P{number:03d}": "brsw" for number in range(16)}
+    before = plan_splits(cohort(people), Split(test=0.25), seed=1)
+    after = plan_splits(cohort({**people, "P999": "brsw"}), Split(test=0.25), seed=1)
+    assert sum(before.split[person] != after.split[person] for person in people) <= 1
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_rare_label_is_put_on_both_sides_by_the_smallest_change(seed: int) -> None:
+    people = {f"P{number:03d}": "br" for number in range(10)} | {"P010": "brw", "P011": "brw"}
+    plan = plan_splits(cohort(people), Split(test=0.25, folds=2), seed=seed)
+    assert {plan.split["P010"], plan.split["P011"]} == {"train", "test"}
+    assert sum(side == "test" for side in plan.split.values()) == 3
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_folds_share_out_every_label_evenly(seed: int) -> None:
+    people = {f"P{number:03d}": "br" for number in range(8)} | {f"P{number:03d}": "sw" for number in range(8, 16)}
+    plan = plan_splits(cohort(people), Split(folds=4), seed=seed)
+    for kind in ("b", "s"):
+        number = [plan.fold[person] for person, letters in people.items() if kind in letters]
+        assert np.bincount(number).tolist() == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_label_of_two_people_is_never_in_one_fold_only(seed: int) -> None:
+    plan = plan_splits(cohort({"A": "brsw", "B": "brs", "C": "brs", "D": "bw"}), Split(folds=2), seed=seed)
+    assert plan.fold["A"] != plan.fold["D"]
+    assert "'walk'" not in plan.statement
+
+
+def test_leave_one_out_tests_every_participant_once() -> None:
+    plan = plan_splits(cohort({"A": "brs", "B": "br", "C": "bs"}), Split(folds="leave_one_out"), seed=9)
+    assert plan.fold == {"A": 0, "B": 1, "C": 2}
+    assert plan.protocol == "leave one participant out (3 participants)"
+
+
+def test_no_honest_split_says_who_recorded_what_and_that_nothing_is_promoted() -> None:
+    plan = plan_splits(cohort({"A": "b", "B": "r", "C": "s"}), Split(folds="leave_one_out"), seed=1)
+    assert not plan.honest
+    for words in ("'bench' was recorded by A only", "'squat' was recorded by C only", "nothing about new people", "promoted"):
+        assert words in plan.statement
+    assert plan.protocol == "5-fold cross-validation by recording, stratified by label (6 recordings)"
+
+
+def test_a_label_of_a_single_person_is_kept_and_named() -> None:
+    plan = plan_splits(cohort({"A": "brs", "B": "br", "C": "br"}), Split(folds=3), seed=1)
+    assert plan.honest
+    assert "'squat' was recorded by A only" in plan.statement
+
+
+@pytest.mark.parametrize(
+    ("rows", "code"),
+    [
+        ([], "too_few_labels"),
+        (cohort({"A": "b", "B": "b"}), "too_few_labels"),
+        (cohort({"A": "br"}), "too_few_participants"),
+        (cohort({"A": "b", "B": "r"}, repeats=1), "too_few_recordings"),
+    ],
+)
+def test_what_cannot_be_split_is_refused_with_what_is_missing(rows: list[Row], code: str) -> None:
+    with pytest.raises(TrainingRefused) as refused:
+        plan_splits(rows, Split(), seed=1)
+    assert code in [reason.code for reason in refused.value.reasons]
+    assert all(reason.remedy for reason in refused.value.reasons)

@@ -1,0 +1,71 @@
+"""The command line: it answers, refuses with a reason and status 1, and is documented."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+from click import Group
+
+from orchestration.cli import app
+from warehouse.home import Home
+
+_ROOT = Path(__file__).resolve().parents[2]
+_KINELAKE = str(Path(sys.executable).with_name("kinelake"))
+
+
+def _kinelake(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([_KINELAKE, *arguments], capture_output=True, text=True, timeout=120, check=False)
+
+
+def _commands() -> dict[str, list[str]]:
+    group = typer.main.get_command(app)
+    assert isinstance(group, Group)
+    found: dict[str, list[str]] = {}
+    for name, command in group.commands.items():
+        parts = command.commands.items() if isinstance(command, Group) else [("", command)]
+        for part, leaf in parts:
+            options = [option for parameter in leaf.params for option in parameter.opts if option.startswith("--")]
+            found[f"{name} {part}".strip()] = [option for option in options if option != "--help"]
+    return found
+
+
+def test_every_command_and_option_is_in_the_docs() -> None:
+    page = (_ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    for command, options in _commands().items():
+        assert f"`kinelake {command}" in page, f"docs/commands.md does not name 'kinelake {command}'"
+        for option in options:
+            assert option in page, f"docs/commands.md does not name {option} of '{command}'"
+
+
+def test_help_starts_without_loading_what_it_does_not_need() -> None:
+    code = "import sys, orchestration.cli; print([m for m in ('torch', 'mlflow', 'great_expectations', 'dagster') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("submit", "{missing}", "--study", "barbell", "--site", "north"), "source_missing"),
+        (("submit", "{missing}", "--study", "barbel", "--site", "north"), "study_unknown"),
+        (("report", "nothing"), "batch_unknown"),
+        (("query", "select 1"), "warehouse_missing"),
+        (("classify", "{missing}", "--task", "barbell.nothing"), "task_unknown"),
+    ],
+)
+def test_what_cannot_be_done_is_said_with_a_code_and_status_one(arguments: tuple[str, ...], code: str, home: Home) -> None:
+    filled = [argument.format(missing=home.root / "missing") for argument in arguments]
+    done = _kinelake("--home", str(home.root), "--json", *filled)
+    assert done.returncode == 1, done.stderr
+    assert json.loads(done.stdout)["reasons"][0]["code"] == code
+    assert "Traceback" not in done.stderr
+
+
+def test_misuse_is_status_two(home: Home) -> None:
+    assert _kinelake("--home", str(home.root), "submit").returncode == 2
+    assert _kinelake("--home", str(home.root), "no-such-command").returncode == 2
