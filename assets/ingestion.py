@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import dagster as dg
-from ingestion.landing import Waiting, take, waiting
 
 from assets.partitions import BATCHES
 from assets.resources import HomeResource
 from ingestion.batch import read_batch
+from ingestion.landing import Waiting, take, waiting
 from ingestion.receipt import Receipt
 from ingestion.vault import Vault
 from warehouse.errors import DeliveryRefused, UnknownName

@@ -32,8 +32,8 @@ def examples(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Materi
     except TrainingRefused as refusal:
         raise dg.Failure(f"nothing to learn from: {refusal}", allow_retries=False) from None
     return dg.MaterializeResult(
-        metadata={"fingerprint": table.fingerprint, "examples": len(table.labels), "statement": table.statement},
-        data_version=dg.DataVersion(table.fingerprint),
+        metadata={"fingerprint": table.meta.fingerprint, "examples": len(table.labels), "statement": table.meta.statement},
+        data_version=dg.DataVersion(table.meta.fingerprint),
     )
 
 
@@ -52,4 +52,5 @@ def train(context: dg.AssetExecutionContext, home: HomeResource) -> Iterator[dg.
     outcome = train_task(study, task, home.open(), progress=context.log.info)
     version = dg.DataVersion(outcome.fingerprint)
     yield dg.MaterializeResult(asset_key="models", metadata={"gate": outcome.sentence}, data_version=version)
-    yield dg.MaterializeResult(asset_key="evaluations", metadata=dict(outcome.scores), data_version=version)
+    scores = {f"{trained.family} {metric}": value for trained in outcome.versions for metric, value in trained.scores.items()}
+    yield dg.MaterializeResult(asset_key="evaluations", metadata=scores, data_version=version)

@@ -1,14 +1,15 @@
 """Judge: every recording gets a verdict; what was found stands on the verdicts as asset checks and in the report."""
 
+import warnings
 from collections.abc import Sequence
 
 import dagster as dg
-from quality.judging import Check, judge_batch
-from quality.report import write_report
 
 from assets.ingestion import read
 from assets.partitions import BATCHES
 from assets.resources import HomeResource, delivered
+from quality.judging import Check, judge_batch
+from quality.report import write_report
 from warehouse.batches import complete_batch
 from warehouse.schemas import TABLES
 
@@ -25,15 +26,23 @@ CHECKS = {
 }
 
 
+def _check_specs() -> list[dg.AssetCheckSpec]:
+    with warnings.catch_warnings():
+        # One evaluation per batch is a preview of the pinned Dagster; its warning would greet every command.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return [
+            dg.AssetCheckSpec(name, asset="verdicts", blocking=blocking, partitions_def=BATCHES)
+            for name, blocking in CHECKS.items()
+        ]
+
+
 @dg.asset(
     deps=[*read.keys],
     partitions_def=BATCHES,
     group_name="quality",
     kinds={"deltalake", "greatexpectations"},
     description=TABLES["verdicts"].comment,
-    check_specs=[
-        dg.AssetCheckSpec(name, asset="verdicts", blocking=blocking, partitions_def=BATCHES) for name, blocking in CHECKS.items()
-    ],
+    check_specs=_check_specs(),
 )
 def verdicts(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
     """Judge the batch against its study's contract."""
@@ -64,8 +73,10 @@ def quality_report(context: dg.AssetExecutionContext, home: HomeResource) -> dg.
 def batches(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
     """The row that makes the batch visible, written last."""
     receipt, study = home.batch(context.partition_key)
-    row = complete_batch(delivered(receipt), study.contract_version, home.open())
-    return dg.MaterializeResult(metadata={name: row[name] for name in ("recordings", "accepted", "quarantined", "state")})
+    row = complete_batch(
+        delivered(receipt), home.open(), contract_version=study.contract_version, recipe_version=study.recipe_version
+    )
+    return dg.MaterializeResult(metadata={name: str(row[name]) for name in ("recordings", "accepted", "quarantined", "state")})
 
 
 def _results(checks: Sequence[Check]) -> list[dg.AssetCheckResult]:

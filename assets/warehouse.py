@@ -1,7 +1,6 @@
 """Publish: a new `warehouse.duckdb`, swapped in under its readers."""
 
 import dagster as dg
-from warehouse.publish import Publication, publish
 
 from assets.learning import train
 from assets.quality import batches
@@ -11,6 +10,7 @@ from ml.registry import Registry
 from warehouse.batches import received_rows
 from warehouse.home import Home
 from warehouse.lake import Lake
+from warehouse.publish import Publication, publish
 
 
 def publish_home(home: Home) -> Publication:

@@ -1,8 +1,8 @@
 """Reads a delivered batch into the lake: files, recordings, streams, samples, annotations, findings.
 
 Each table's rows of the batch are replaced in one commit, so reading again changes nothing. Samples stream: a batch never
-holds more than the recordings being read and one block of rows. Which files are one recording is told in
-`ingestion.grouping`, what is measured on a stream in `ingestion.facts`.
+holds more than the recordings being read. Which files are one recording is told in `ingestion.grouping`, what is
+measured on a stream in `ingestion.facts`, which column is filled from what in `ingestion.rows`.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from ingestion.facts import StreamFacts, measure, prepared
+from ingestion.facts import Prepared, StreamFacts, measure, prepared
 from ingestion.grouping import Capture, captures
+from ingestion.parallel import in_parallel
 from ingestion.readers import READERS, DeviceFile, known_by_content
 from ingestion.receipt import DeliveredFile, Receipt
 from ingestion.recording import Finding, Reading, Stream
-from ingestion.rows import BLOCK_ROWS, SAMPLES, ReadRecording, Rows, sample_batches
+from ingestion.rows import SAMPLES, ReadRecording, Rows, sample_batches
 from ingestion.vault import Vault
 from studies.study import Study
 from warehouse.errors import KinelakeError, Reason, UnreadableFile
@@ -36,6 +37,7 @@ from warehouse.lake import Lake
 #: More than this share of steps that run backwards is no repair any more but a broken clock.
 MOST_BACKWARDS = 0.01
 
+_SMALL_TABLES = ("streams", "annotations", "findings", "files", "recordings")
 _AHEAD = 2
 
 
@@ -76,10 +78,10 @@ def read_batch(receipt: Receipt, study: Study, home: Home) -> ReadSummary:
     """
     rows, lake, where = Rows(), Lake(home), {"batch_id": receipt.batch_id}
     reads = _reads(receipt, Vault(home))
-    batches = _blocks(_sample_batches(reads, receipt, study, rows))
+    batches = _sample_batches(reads, receipt, study, rows)
     lake.replace("samples", pa.RecordBatchReader.from_batches(SAMPLES, batches), where=where)
-    for name in ("streams", "annotations", "findings", "files", "recordings"):
-        lake.replace(name, rows.table(name), where=where)
+    with ThreadPoolExecutor(len(_SMALL_TABLES)) as pool:  # a commit mostly waits for the disk
+        list(pool.map(lambda name: lake.replace(name, rows.table(name), where=where), _SMALL_TABLES))
     counts = {name: len(getattr(rows, name)) for name in ("files", "recordings", "streams", "findings")}
     return ReadSummary(batch_id=receipt.batch_id, samples=rows.samples, **counts)
 
@@ -100,8 +102,10 @@ def read_file(path: Path) -> Reading:
     Raises
     ------
     UnreadableFile
-        If nothing knows the file, if a folder holds several recordings, or if no stream could be read.
+        If it is not there, nothing knows it, a folder holds several recordings, or no stream could be read.
     """
+    if not path.exists():
+        raise UnreadableFile(Reason("file_missing", "there is no such file or folder", str(path), "check the path"))
     files = _inside(path) if path.is_dir() else _near(path)
     found = [capture for capture in captures(files) if path.is_dir() or any(file.name == path.name for file in capture.files)]
     known = [capture for capture in found if capture.reader]
@@ -164,15 +168,16 @@ def _recording_id(batch_id: str, capture: Capture) -> str:
 
 def _read(recording_id: str, capture: Capture, delivered: Mapping[str, DeliveredFile]) -> ReadRecording:
     reading = _reading(capture)
-    streams = []
-    findings = list(reading.findings)
-    for stream in sorted(reading.streams, key=lambda stream: stream.name):
-        ready = prepared(stream)
-        facts = measure(stream, ready)
-        streams.append((stream, ready, facts))
-        findings += _clock_findings(stream, facts)
+    inputs = sorted(reading.streams, key=attrgetter("name"))
+    streams = in_parallel(_measured, inputs, size=sum(stream.values.nbytes for stream in inputs))
+    clocks = [finding for stream, _, facts in streams for finding in _clock_findings(stream, facts)]
     files = tuple(delivered[file.name] for file in capture.files)
-    return ReadRecording(recording_id, files, reading, tuple(streams), tuple(findings))
+    return ReadRecording(recording_id, files, reading, tuple(streams), (*reading.findings, *clocks))
+
+
+def _measured(stream: Stream) -> tuple[Stream, Prepared, StreamFacts]:
+    ready = prepared(stream)
+    return stream, ready, measure(stream, ready)
 
 
 def _reading(capture: Capture) -> Reading:
@@ -211,18 +216,6 @@ def _sample_batches(reads: Iterable[ReadRecording], receipt: Receipt, study: Stu
     for read in reads:
         rows.add(read, receipt, study)
         yield from sample_batches(read)
-
-
-def _blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Join small batches, so that a row group of the lake holds many short recordings."""
-    waiting: list[pa.RecordBatch] = []
-    for batch in batches:
-        waiting.append(batch)
-        if sum(one.num_rows for one in waiting) >= BLOCK_ROWS:
-            yield pa.concat_batches(waiting)
-            waiting = []
-    if waiting:
-        yield pa.concat_batches(waiting)
 
 
 @contextmanager

@@ -135,7 +135,7 @@ def measure(stream: Stream, ready: Prepared | None = None) -> StreamFacts:
         held=held,
         minimum=float(values.min()),
         maximum=float(values.max()),
-        norm_median=float(np.median(_norm(values))),
+        norm_median=float(np.median(_norm(_over_a_second(values, rate_hz)))),
         value_hash=value_hash(values),
     )
 
@@ -199,12 +199,16 @@ def _stuck(values: _Values) -> tuple[float, float]:
     return float(saturated.mean()), float(np.count_nonzero(held)) / len(values)
 
 
-def _norm(values: _Values) -> npt.NDArray[np.float64]:
-    squares = np.zeros(len(values))
-    for axis in range(values.shape[1]):
-        column = values[:, axis]
-        squares += np.multiply(column, column, dtype=np.float64)
-    return np.sqrt(squares, out=squares)
+def _over_a_second(values: _Values, rate_hz: float | None) -> npt.NDArray[np.float64]:
+    """Running mean over one second: what is left of an acceleration is gravity, however hard somebody jumps."""
+    window = min(max(round(rate_hz or 1), 1), len(values))
+    sums = np.zeros((len(values) + 1, values.shape[1]))
+    np.cumsum(values, axis=0, dtype=np.float64, out=sums[1:])
+    return (sums[window:] - sums[:-window]) / window
+
+
+def _norm(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.sqrt(np.einsum("ij,ij->i", values, values))
 
 
 def _canonical(column: _Values) -> _Values:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import csv
 import difflib
 import hashlib
+import heapq
 import io
 import re
-import unicodedata
 import zipfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from bisect import bisect
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile, zip_longest
 from pathlib import Path
 
 from ingestion.pattern import PathPattern
@@ -29,10 +31,13 @@ DESCRIBING = ("session", "label", "device", "placement", "timezone", "annotation
 COLUMNS = (*REQUIRED, "sha256", *DESCRIBING)
 MAX_MANIFEST_BYTES = 64 << 20
 
-_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-_DATA_FILES = frozenset(
-    ".csv .tsv .txt .json .jsonl .zip .gz .parquet .cwa .gt3x .bin .fit .edf .npz .npy .mp4 .mov .avi .mkv .webm .gif".split()
-)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_DRAFT = "`kinelake manifest DIR` drafts one"
+_TABLES = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".zip", ".gz", ".parquet"}
+_EXPORTS = {".cwa", ".gt3x", ".bin", ".fit", ".edf", ".npz", ".npy"}
+_VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".gif"}
+_DATA_FILES = frozenset(_TABLES | _EXPORTS | _VIDEOS)
 _NOT_DATA = re.compile(r"(manifest\.csv|(readme|license|licence|provenance|changelog)\b.*|\..*)", re.IGNORECASE)
 _METADATA_BYTES = 1 << 16
 
@@ -57,10 +62,6 @@ class Manifest:
     rows: tuple[Row, ...]
     faults: tuple[Reason, ...]
 
-    def place(self, row: int, column: str = "") -> str:
-        """Return how messages name a cell."""
-        return f"{self.name} row {row}" + (f" column {column}" if column else "")
-
 
 def read_manifest(content: bytes, *, name: str, present: Collection[str]) -> Manifest:
     """Read a manifest and check it against the files that are there.
@@ -83,18 +84,17 @@ def read_manifest(content: bytes, *, name: str, present: Collection[str]) -> Man
         If it is no table with the required columns. Faults of rows are returned instead, all of them.
     """
     header, records = _table(content, name)
+    present = frozenset(present)
     rows: list[Row] = []
     faults: list[Reason] = []
     seen: dict[str, int] = {}
-    absent = _Absent(present)
     for number, cells in records:
-        row = _row(number, header, cells)
-        found = [*_cell_faults(row, name), *_place_faults(row, name, seen, absent)]
-        if any(cell.strip() for cell in cells[len(header) :]):
-            sentence = f"the row has {len(cells)} cells and the header {len(header)}; a cell with the delimiter in it needs quotes"
-            found.append(Reason("manifest_row_ragged", sentence, f"{name} row {number}", "quote the cell, or remove the extra one"))
-        faults += found
+        row = _row(number, header, cells, present)
+        found = [*_cell_faults(header, cells), *_content_faults(row), *_path_faults(row, present, seen, hint=len(faults) < 10)]
+        faults += [replace(fault, place=f"{name} row {number} {fault.place}".rstrip()) for fault in found]
         rows += [] if found else [row]
+    if not records:
+        faults.append(Reason("batch_empty", "the manifest names no file", f"{name} row 2", "add a row for every file"))
     return Manifest(name, tuple(rows), tuple(faults))
 
 
@@ -136,26 +136,23 @@ def draft_manifest(folder: Path, study: Study | None, *, pattern: str | None = N
     with open_source(folder) as source:
         paths = sorted(path for path in source.files if _is_device_data(path))
         if not paths:
-            allowed = " ".join(sorted(_DATA_FILES))
-            sentence = f"none of its {len(source.files)} files looks like device data ({allowed})"
-            raise DeliveryRefused(Reason("no_device_data", sentence, str(folder), "name the folder or zip that holds the recordings"))
+            sentence = f"none of its {len(source.files)} files looks like device data ({' '.join(sorted(_DATA_FILES))})"
+            raise DeliveryRefused(Reason("no_device_data", sentence, str(folder), "name the folder or zip that holds recordings"))
         rows = [{"path": path, **fields} for path, fields in zip(paths, _fields(paths, pattern), strict=True)]
         if participant_from == "device":
             for row in rows:
-                row.setdefault("participant", _participant_of_device(source, row["path"]))
+                row["participant"] = row.get("participant") or _participant_of_device(source, row["path"])
     return _as_csv(rows)
 
 
 def _table(content: bytes, name: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
     text = _text(content, name)
-    delimiter = max(",;\t", key=text.partition("\n")[0].count)
-    records: list[tuple[int, list[str]]] = []
+    delimiter = max(",;\t", key=text.lstrip().partition("\n")[0].count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        for number, cells in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), 1):
-            if any(cell.strip() for cell in cells):
-                records.append((number, cells))
+        records = [(number, cells) for number, cells in enumerate(reader, 1) if any(map(str.strip, cells))]
     except csv.Error as error:
-        reason = Reason("manifest_not_csv", f"not CSV: {error}", f"{name} row {len(records) + 1}", "save it as CSV UTF-8")
+        reason = Reason("manifest_not_csv", f"not CSV: {error}", f"{name} row {reader.line_num}", "save it as CSV UTF-8")
         raise DeliveryRefused(reason) from error
     if not records:
         raise DeliveryRefused(Reason("manifest_empty", f"it is empty; its first row is {','.join(COLUMNS)}", name, _DRAFT))
@@ -168,9 +165,6 @@ def _table(content: bytes, name: str) -> tuple[list[str], list[tuple[int, list[s
     if faults:
         raise DeliveryRefused(*faults)
     return header, records[1:]
-
-
-_DRAFT = "`kinelake manifest DIR` drafts one"
 
 
 def _text(content: bytes, name: str) -> str:
@@ -197,14 +191,18 @@ def _header_faults(header: list[str], place: str) -> Iterator[Reason]:
             remedy = f"name the column '{required}'; required are {' and '.join(REQUIRED)}, or: {_DRAFT}"
             yield Reason("manifest_column_missing", sentence, f"{place} column {required}", remedy)
     for column in sorted({name for name in header if name and header.count(name) > 1}):
-        yield Reason("manifest_column_twice", f"column '{column}' is there twice", f"{place} column {column}", "remove or rename one")
+        yield Reason(
+            "manifest_column_twice", f"column '{column}' is there twice", f"{place} column {column}", "remove or rename one"
+        )
 
 
-def _row(number: int, header: Sequence[str], cells: Sequence[str]) -> Row:
-    given = {column: cell.strip() for column, cell in zip(header, cells, strict=False) if column}
+def _row(number: int, header: Sequence[str], cells: Sequence[str], present: Collection[str]) -> Row:
+    raw = dict(zip(header, cells, strict=False))
+    given = {column: cell.strip() for column, cell in raw.items() if column}
+    exact = normal_path(raw.get("path", ""))  # blanks may be part of a file's name
     return Row(
         number=number,
-        path=given.get("path", ""),
+        path=exact if exact in present else given.get("path", ""),
         participant=given.get("participant", ""),
         sha256=given.get("sha256", "").lower() or None,
         described={column: given.get(column) or None for column in DESCRIBING},
@@ -212,5 +210,98 @@ def _row(number: int, header: Sequence[str], cells: Sequence[str]) -> Row:
     )
 
 
-class _Absent:
-    pass
+def _cell_faults(header: Sequence[str], cells: Sequence[str]) -> Iterator[Reason]:
+    for column, cell in zip_longest(header, cells, fillvalue=""):
+        if cell.strip() and not column:
+            sentence = f"'{cell.strip()[:80]}' stands under no column name; the header names {len(list(filter(None, header)))}"
+            yield Reason("manifest_cell_extra", sentence, "", "quote a cell that holds the delimiter, or name the column")
+        elif column in (*REQUIRED[1:], *DESCRIBING) and _CONTROL.search(cell.strip()):
+            yield Reason("manifest_cell_text", "the cell holds control characters", f"column {column}", "write it anew")
+
+
+def _content_faults(row: Row) -> Iterator[Reason]:
+    if not row.participant:
+        sentence = f"'{row.path}' has no participant"
+        yield Reason("participant_empty", sentence, "column participant", "write the pseudonym of the person recorded")
+    if row.sha256 and not _SHA256.fullmatch(row.sha256):
+        sentence = f"'{row.sha256[:80]}' is no sha256: 64 digits 0-9 a-f"
+        yield Reason("sha256_malformed", sentence, "column sha256", "write what sha256sum prints, or leave it empty")
+
+
+def _path_faults(row: Row, present: Collection[str], seen: dict[str, int], *, hint: bool) -> Iterator[Reason]:
+    unsafe = path_fault(row.path)
+    path = normal_path(row.path)
+    if unsafe:
+        sentence = f"path '{row.path[:200]}' is not allowed: {unsafe}"
+        yield Reason("path_unsafe", sentence, "column path", "write paths as seen from the manifest's folder, with '/'")
+    elif path in seen:
+        sentence = f"'{path}' is named in row {seen[path]} already"
+        yield Reason("path_twice", sentence, "column path", "a file has one row: remove one")
+    elif path not in present:
+        near = _nearest(path, present) if hint else ""
+        sentence = f"'{path}' is not in the delivery" + (f"; did you mean '{near}'?" if near else "")
+        yield Reason("file_absent", sentence, "column path", "send the file too, or correct or remove the row")
+    seen.setdefault(path, row.number)
+
+
+def _nearest(path: str, present: Collection[str]) -> str:
+    name = path.rpartition("/")[2].casefold()
+    elsewhere = (other for other in present if other.rpartition("/")[2].casefold() == name)
+    ordered = sorted(present)  # difflib is slow: it sees the ten likeliest of the thousand neighbours only
+    at = bisect(ordered, path)
+    likely = heapq.nlargest(10, ordered[max(0, at - 500) : at + 500], key=lambda other: _common_ends(path, other))
+    near = difflib.get_close_matches(path, likely, n=1)
+    return next(elsewhere, near[0] if near else "")
+
+
+def _common_ends(one: str, other: str) -> int:
+    return sum(
+        sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*pairs, strict=False)))
+        for pairs in ((one, other), (one[::-1], other[::-1]))
+    )
+
+
+def _is_device_data(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    hidden = any(part.startswith(".") for part in path.split("/"))
+    return Path(name).suffix.casefold() in _DATA_FILES and not hidden and not _NOT_DATA.match(name)
+
+
+def _fields(paths: Sequence[str], pattern: str | None) -> list[dict[str, str]]:
+    if pattern is None:
+        return [{} for _ in paths]
+    template = PathPattern(pattern)
+    found = [template.fields(path) for path in paths]
+    if not any(fields is not None for fields in found):
+        sentence = f"pattern '{pattern}' fits none of the {len(paths)} files, such as '{paths[0]}'"
+        remedy = "give another with --pattern; '*' fits everything and fills nothing"
+        raise KinelakeError(Reason("pattern_fits_nothing", sentence, remedy=remedy))
+    return [fields or {} for fields in found]
+
+
+def _participant_of_device(source: Source, path: str) -> str:
+    device = _device(source, path) if path.casefold().endswith(".zip") else ""
+    return f"P{hashlib.sha256(device.encode()).hexdigest()[:8]}" if device else ""
+
+
+def _device(source: Source, path: str) -> str:
+    try:
+        with source.open(path) as stream, zipfile.ZipFile(stream) as export:
+            inside = [member for member in export.infolist() if member.filename.rpartition("/")[2] == "Metadata.csv"]
+            text = export.open(inside[0]).read(_METADATA_BYTES).decode("utf-8-sig", "replace") if inside else ""
+    except (*BROKEN_ZIP, RuntimeError, OSError):
+        return ""  # the cell stays empty for a person to see; what is wrong with the export is said when it is read
+    rows = list(csv.reader(io.StringIO(text)))[:2]
+    facts = {name.strip().casefold(): value.strip() for name, value in zip(*rows, strict=False)} if len(rows) == 2 else {}
+    return facts.get("device id") or facts.get("device name") or ""
+
+
+def _as_csv(rows: Sequence[Mapping[str, str]]) -> str:
+    filled = {column for row in rows for column, value in row.items() if value}
+    known = [column for column in COLUMNS if column in filled or column in ("path", "participant", "label")]
+    further = list(dict.fromkeys(column for row in rows for column in row if column not in COLUMNS))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*known, *further], restval="", lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -20,8 +20,8 @@ from ingestion.recording import Finding, Reading, Stream
 from studies.study import Study
 from warehouse.schemas import TABLES
 
-#: Readings of one record batch; what is held in memory while samples stream to the lake.
-BLOCK_ROWS = 1 << 19
+#: Readings of one record batch: no more are written out with their texts at a time.
+BLOCK_ROWS = 1 << 18
 
 _NS_PER_US = 1_000
 _NS_PER_S = 1e9

@@ -39,7 +39,7 @@ _IGNORED_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 _COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA})
 _ENCRYPTED = 0x1
 # NotImplementedError is what zipfile raises for a version or method that it does not know.
-_BROKEN = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, ValueError, OverflowError, NotImplementedError, struct.error)
+BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, ValueError, OverflowError, NotImplementedError, struct.error)
 _Stamp = tuple[int, int, int, int]
 _Opener = Callable[[], AbstractContextManager[IO[bytes]]]
 
@@ -87,7 +87,7 @@ class Source:
         except OSError as error:
             sentence = f"the file cannot be read: {error.strerror or error}"
             raise DeliveryRefused(Reason("file_unreadable", sentence, self.place(path), "check file and permissions")) from error
-        except _BROKEN as error:
+        except BROKEN_ZIP as error:
             sentence = f"the zip is damaged here: {error}"
             raise DeliveryRefused(
                 Reason("zip_damaged", sentence, self.place(path), "make the zip anew and send it again")
@@ -217,7 +217,7 @@ def _open_file(path: Path, listed: _Stamp, place: str) -> Iterator[IO[bytes]]:
 def _zip(path: Path, handle: IO[bytes], stack: ExitStack) -> Source:
     try:
         archive = stack.enter_context(zipfile.ZipFile(handle))
-    except _BROKEN as error:
+    except BROKEN_ZIP as error:
         raise DeliveryRefused(_not_a_zip(path, handle, error)) from error
     listed = _stamp(os.fstat(handle.fileno()))
     faults: list[Reason] = []

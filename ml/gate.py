@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from studies.study import Promotion
 
-_WORDS = {"macro_f1": "macro F1", "accuracy": "accuracy", "precision": "precision", "recall": "recall"}
+_WORDS = {"macro_f1": "a macro F1", "accuracy": "an accuracy", "precision": "a precision", "recall": "a recall"}
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def decide(
 
 
 def _obstacle(best: Candidate, champion: Champion | None, promotion: Promotion, metric: str) -> str | None:
-    reached = f"Nothing was promoted: the best, {best.family} (version {best.version}), reaches a {metric} of {best.score:.3f}"
+    reached = f"Nothing was promoted: the best, {best.family} (version {best.version}), reaches {metric} of {best.score:.3f}"
     if best.score < promotion.at_least:
         return f"{reached}; the study asks for at least {promotion.at_least:.3f}."
     if champion and best.score < champion.score + promotion.beat_champion_by:
@@ -111,7 +111,7 @@ def _obstacle(best: Candidate, champion: Champion | None, promotion: Promotion, 
 
 
 def _praise(best: Candidate, champion: Champion | None, promotion: Promotion, metric: str) -> str:
-    reached = f"{best.family} (version {best.version}) became champion: it reaches a {metric} of {best.score:.3f}"
+    reached = f"{best.family} (version {best.version}) became champion: it reaches {metric} of {best.score:.3f}"
     before = f", and the champion before, {_named(champion)}, had {champion.score:.3f}{_margin(promotion)}" if champion else ""
     return f"{reached}; the study asks for at least {promotion.at_least:.3f}{before}."
 
@@ -119,7 +119,7 @@ def _praise(best: Candidate, champion: Champion | None, promotion: Promotion, me
 def _second(other: Candidate, best: Candidate, metric: str) -> str:
     return (
         f"{other.family} (version {other.version}) was not considered: {best.family} did better or as well in the comparison "
-        f"of families ({metric} {best.selection:.3f} against {other.selection:.3f})."
+        f"of families ({metric} of {best.selection:.3f} against {other.selection:.3f})."
     )
 
 

@@ -48,6 +48,10 @@ class MlflowStore:
         self.root = root
         self.database = root / "mlflow.db"
 
+    def prepare(self) -> None:
+        """Make the database, which takes seconds, unless it is there."""
+        assert self._client
+
     def models(self) -> list[RawModel]:
         """Return every model by name; asks nothing of MLflow while there is no database."""
         if not self.database.exists():

@@ -170,11 +170,13 @@ class Registry:
 
     def trained_fingerprint(self, task: str) -> str | None:
         """Return the fingerprint of the newest training that was completed; None if there was none."""
-        return self._model(task).tags.get(_TRAINED) if self._has(task) else None
+        model = self._find(task)
+        return model.tags.get(_TRAINED) if model else None
 
     def history(self, task: str) -> list[Change]:
-        """Return every champion that a task had, oldest first."""
-        tags = self._model(task).tags
+        """Return every change of a task's champion, oldest first."""
+        model = self._find(task)
+        tags = model.tags if model else {}
         return [Change(**json.loads(tags[key])) for key in sorted(tags) if key.startswith(_HISTORY)]
 
     def artifact(self, version: ModelVersion) -> Path:
@@ -309,7 +311,7 @@ class Registry:
         promotion = {"promoted_by": change.who, "promoted_why": change.why, "promoted_at": change.at}
         self._store.tag_version(task, change.version, promotion)
         self._store.set_alias(task, CHAMPION, change.version)
-        if self._model(task).aliases.get(CHALLENGER) == change.version:
+        if self._aliases(task).get(CHALLENGER) == change.version:
             self._store.set_alias(task, CHALLENGER, None)
         self._store.tag_model(task, f"{_HISTORY}{number:06d}", json.dumps(asdict(change)))
 
@@ -317,20 +319,22 @@ class Registry:
         line: list[int] = []
         for change in self.history(task):
             line = line[:-1] if change.action == "rollback" else [*line, change.version]
-        champion = self._model(task).aliases.get(CHAMPION)
+        champion = self._aliases(task).get(CHAMPION)
         return line if champion is None or line[-1:] == [champion] else [*line, champion]
 
     def _versions(self, task: str) -> list[ModelVersion]:
-        if not self._has(task):
+        model = self._find(task)
+        if model is None:
             return []
-        aliases = {version: alias for alias, version in self._model(task).aliases.items()}
+        aliases = {version: alias for alias, version in model.aliases.items()}
         return [_from_tags(task, raw, aliases.get(raw.version)) for raw in self._store.versions(task)]
 
-    def _model(self, task: str) -> RawModel:
-        return next(model for model in self._store.models() if model.name == task)
+    def _find(self, task: str) -> RawModel | None:
+        return next((model for model in self._store.models() if model.name == task), None)
 
-    def _has(self, task: str) -> bool:
-        return task in self.tasks()
+    def _aliases(self, task: str) -> Mapping[str, int]:
+        model = self._find(task)
+        return model.aliases if model else {}
 
     def _known(self, task: str) -> None:
         tasks = self.tasks()

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -152,7 +153,7 @@ def _write(folder: Path, estimator: Any, family: str, facts: Mapping[str, Any]) 
     _fsync(folder)
 
 
-def _network(payload: Path, description: Mapping[str, Any]) -> Classifier:
+def _network(payload: Path, description: Mapping[str, Any]) -> Any:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -163,14 +164,17 @@ def _network(payload: Path, description: Mapping[str, Any]) -> Classifier:
         raise _refused("model_damaged", f"the weights do not fit the layers: {error}", payload) from error
 
 
-def _estimator(payload: Path, description: Mapping[str, Any]) -> Classifier:
+def _estimator(payload: Path, description: Mapping[str, Any]) -> Any:
     import skops.io
 
-    strangers = sorted(set(skops.io.get_untrusted_types(file=payload)) - set(TRUSTED_TYPES))
+    try:
+        strangers = sorted(set(skops.io.get_untrusted_types(file=payload)) - set(TRUSTED_TYPES))
+        estimator = None if strangers else skops.io.load(payload, trusted=list(TRUSTED_TYPES))
+    except (BadZipFile, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise _refused("model_damaged", f"the file is not what skops writes: {error}", payload) from error
     if strangers:
         sentence = f"the file would make objects of types that no model has: {', '.join(strangers[:5])}"
         raise _refused("type_not_trusted", sentence, payload)
-    estimator = skops.io.load(payload, trusted=list(TRUSTED_TYPES))
     if type(estimator) is not type(create(description["family"])):
         sentence = f"the file holds a {type(estimator).__name__}, and {_DESCRIPTION} says {description['family']}"
         raise _refused("model_damaged", sentence, payload)

@@ -206,9 +206,7 @@ def _evaluations(version: ModelVersion, registry: Registry) -> list[Evaluation]:
 def _decision(table: TrainingTable, versions: Sequence[ModelVersion], recipe: Task, registry: Registry) -> Decision:
     metric = recipe.promote.metric
     candidates = [
-        Candidate(
-            version.version, version.family, _evaluations(version, registry)[0].overall()[metric], version.scores[metric]
-        )
+        Candidate(version.version, version.family, _evaluations(version, registry)[0].overall()[metric], version.scores[metric])
         for version in versions
     ]
     present = registry.champion(table.meta.task)
@@ -219,7 +217,8 @@ def _decision(table: TrainingTable, versions: Sequence[ModelVersion], recipe: Ta
 def _write_rows(task: str, fingerprint: str, registry: Registry, home: Home) -> None:
     versions = _of_training(registry, task, fingerprint)
     lake, where = Lake(home), {"task": task, "fingerprint": fingerprint}
-    lake.replace("evaluations", pa.Table.from_pylist([row for found in versions for row in _score_rows(found, registry)]), where=where)
+    scores = [row for version in versions for row in _score_rows(version, registry)]
+    lake.replace("evaluations", pa.Table.from_pylist(scores), where=where)
     lake.replace("models", pa.Table.from_pylist([_model_row(version) for version in versions]), where=where)
 
 

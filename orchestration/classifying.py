@@ -7,7 +7,6 @@ from pathlib import Path
 
 from assets.resources import split_task
 from ingestion.batch import read_file
-from ingestion.facts import prepared
 from ml.inference import Answer, classify
 from warehouse.home import Home
 
@@ -33,5 +32,5 @@ def classify_files(files: Sequence[Path], task: str, home: Home) -> Answer:
         If no reader knows a file, a stream that the task needs is missing, or the task has no champion.
     """
     study, name = split_task(task)
-    streams = {stream.name: prepared(stream) for file in files for stream in read_file(file).streams}
+    streams = {stream.name: (stream.t_ns, stream.values) for file in files for stream in read_file(file).streams}
     return classify(streams, study=study, task=name, home=home)

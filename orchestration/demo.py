@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ingestion.delivery import deliver
 from rich.console import Console
-from warehouse.query import query
 
+from ingestion.delivery import deliver
 from ingestion.simulation import CohortSpec, Dirt, simulate_delivery
 from ingestion.vault import Vault
 from orchestration.cli.face import drawn
 from orchestration.running import run
-from orchestration.status import model_versions, status
+from orchestration.status import model_versions, status, without_gate
 from studies import find_study
 from warehouse.home import Home
+from warehouse.query import query
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,29 @@ class DemoDelivery:
     spec: CohortSpec
 
 
-_PHONE_DIRT = ("gap", "wrong_rate", "bad_label", "corrupt_zip", "copied_participant", "copied_participant", "jitter")
-_IMU_DIRT = ("text_in_number", "missing_stream", "unit_error", "unknown_participant", "time_backwards")
+_PHONE_DIRT = (
+    Dirt("gap"),
+    Dirt("wrong_rate"),
+    Dirt("bad_label"),
+    Dirt("corrupt_zip"),
+    Dirt("copied_participant"),
+    Dirt("jitter"),
+)
+_IMU_DIRT = (
+    Dirt("text_in_number"),
+    Dirt("missing_stream"),
+    Dirt("unit_error"),
+    Dirt("unknown_participant"),
+    Dirt("time_backwards"),
+    Dirt("copied_participant"),
+)
 
 DELIVERIES = (
     DemoDelivery(
         "demo-phones-north",
         "phone_exercises",
         "north",
-        CohortSpec(people=6, sets_per_exercise=2, seconds=14, seed=11, device="mixed", dirt=tuple(map(Dirt, _PHONE_DIRT))),
+        CohortSpec(people=6, sets_per_exercise=2, seconds=14, seed=11, device="mixed", dirt=_PHONE_DIRT),
     ),
     DemoDelivery(
         "demo-phones-south",
@@ -52,20 +66,22 @@ DELIVERIES = (
         "demo-imus-north",
         "imu_exercises",
         "north",
-        CohortSpec(people=8, sets_per_exercise=2, seconds=14, seed=11, device="metabase", dirt=tuple(map(Dirt, _IMU_DIRT))),
+        CohortSpec(people=8, sets_per_exercise=2, seconds=14, seed=11, device="metabase", dirt=_IMU_DIRT),
     ),
 )
 
 _QUERIES: tuple[tuple[str, str], ...] = (
     (
         "How long was each exercise recorded, and by how many people?",
-        "SELECT study, label, count(*) AS recordings, count(DISTINCT participant) AS people, round(sum(duration_s) / 60, 1) AS minutes "
+        "SELECT study, label, count(*) AS recordings, count(DISTINCT participant) AS people, "
+        "round(sum(duration_s) / 60, 1) AS minutes "
         "FROM recordings JOIN verdicts USING (recording_id) WHERE accepted GROUP BY ALL ORDER BY ALL",
     ),
     (
         "Which rates do the devices really run at?",
         "SELECT study, format, stream, round(min(rate_hz), 2) AS lowest_hz, round(max(rate_hz), 2) AS highest_hz, "
-        "round(max(longest_gap_s), 2) AS longest_gap_s FROM streams JOIN recordings USING (recording_id) GROUP BY ALL ORDER BY ALL",
+        "round(max(longest_gap_s), 2) AS longest_gap_s "
+        "FROM streams JOIN recordings USING (recording_id) GROUP BY ALL ORDER BY ALL",
     ),
     (
         "How hard is each exercise, read from every single sample?",
@@ -111,7 +127,9 @@ def summary_text(summary: dict[str, Any]) -> str:
         console.print(drawn(summary["batches"], "Batches"))
         console.print(drawn(summary["set_aside"], "\nSet aside, and why"))
         console.print(drawn(summary["caught"], "\nDirt that was put in on purpose, and what became of it"))
-        console.print(drawn(summary["models"], "\nModels (scored on people that they never saw)"))
+        console.print(drawn([without_gate(row) for row in summary["models"]], "\nModels, scored on people whom they never saw"))
+        for gate in dict.fromkeys(f"  {row['task']}: {row['gate']}" for row in summary["models"] if row["alias"] == "champion"):
+            console.print(gate, markup=False)
         for asked in summary["queries"]:
             console.print(f"\n[bold]{asked['question']}[/bold]\n[dim]{asked['sql']}[/dim]")
             console.print(drawn(asked["rows"], ""))

@@ -4,7 +4,6 @@ import dagster as dg
 
 from assets.ingestion import raw_files, read
 from assets.learning import examples, train
-from assets.partitions import BATCHES, TASKS
 from assets.preprocessing import resampled, segments
 from assets.quality import batches, quality_report, verdicts
 from assets.warehouse import warehouse
@@ -15,7 +14,6 @@ _TAGS = {"dagster/max_runtime": str(MAX_RUNTIME_S)}
 process_batch = dg.define_asset_job(
     "process_batch",
     selection=dg.AssetSelection.assets(raw_files, *read.keys, verdicts, quality_report, resampled, segments, batches, warehouse),
-    partitions_def=BATCHES,
     executor_def=dg.in_process_executor,
     tags=_TAGS,
     description="Vault, read, judge, resample and segment one delivery, then publish.",
@@ -24,7 +22,6 @@ process_batch = dg.define_asset_job(
 train_task = dg.define_asset_job(
     "train_task",
     selection=dg.AssetSelection.assets(examples, *train.keys, warehouse),
-    partitions_def=TASKS,
     executor_def=dg.in_process_executor,
     tags=_TAGS,
     description="Freeze the training table of one task, train and register its models, then publish.",

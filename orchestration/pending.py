@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ingestion.landing import waiting
-
 from ingestion.vault import Vault
 from ml.preprocessing.examples import training_fingerprint
 from ml.registry import Registry
 from studies import load_studies
 from warehouse.home import Home
 from warehouse.lake import Lake
+
+
+_Versions = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
@@ -41,18 +43,18 @@ class Pending:
 def pending_batches(home: Home) -> list[Pending]:
     """Deliveries that are not in the lake as their study's contract of today and the releases want them."""
     studies = load_studies()
-    judged = _judged(home)
+    completed = _completed(home)
     released = _released(home)
     due: list[Pending] = []
     for receipt in Vault(home).receipts():
         if receipt.study not in studies:
             continue
-        contract = studies[receipt.study].contract_version
-        wanted = (contract, released[receipt.batch_id])
-        before = judged.get(receipt.batch_id)
+        study = studies[receipt.study]
+        wanted = (study.contract_version, study.recipe_version, released[receipt.batch_id])
+        before = completed.get(receipt.batch_id)
         if before != wanted:
-            why = "never read" if before is None else "contract or releases changed"
-            due.append(Pending(receipt.batch_id, f"{receipt.content_sha256[:16]}:{contract}:{wanted[1]}", why))
+            state = ":".join(map(str, (receipt.content_sha256[:16], *wanted)))
+            due.append(Pending(receipt.batch_id, state, _why(before, wanted)))
     return due
 
 
@@ -74,9 +76,16 @@ def pending_tasks(home: Home) -> Iterator[Pending]:
                 yield Pending(key, fingerprint, "the training table changed")
 
 
-def _judged(home: Home) -> dict[str, tuple[str, int]]:
-    rows = Lake(home).read("batches", columns=["batch_id", "contract_version", "released"]).to_pylist()
-    return {row["batch_id"]: (row["contract_version"], row["released"]) for row in rows}
+def _completed(home: Home) -> dict[str, _Versions]:
+    rows = Lake(home).read("batches", columns=["batch_id", "contract_version", "recipe_version", "released"]).to_pylist()
+    return {row["batch_id"]: (row["contract_version"], row["recipe_version"], row["released"]) for row in rows}
+
+
+def _why(before: _Versions | None, wanted: _Versions) -> str:
+    if before is None:
+        return "never read"
+    parts = ("the contract of its study", "the clocks and cuts of its study", "what is released of it")
+    return " and ".join(part for part, old, new in zip(parts, before, wanted, strict=True) if old != new) + " changed"
 
 
 def _released(home: Home) -> Counter[str]:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import dagster as dg
-from ingestion.landing import take, waiting
 
 from assets.partitions import BATCHES, TASKS
 from assets.warehouse import publish_home
+from ingestion.landing import take, waiting
 from orchestration.definitions import build_defs
 from orchestration.instance import open_instance
 from orchestration.liveness import fail_dead_runs

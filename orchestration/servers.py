@@ -41,7 +41,7 @@ def servers(home: Home, *, port: int, mlflow_port: int) -> tuple[Server, ...]:
             "mlflow",
             (
                 *(_script("mlflow"), "ui", "--host", _LOOPBACK, "--port", str(mlflow_port), "--workers", "1"),
-                *("--backend-store-uri", store, "--default-artifact-root", (home.registry / "mlflow").as_uri()),
+                *("--backend-store-uri", store, "--default-artifact-root", (home.registry / "runs").as_uri()),
             ),
             f"http://{_LOOPBACK}:{mlflow_port}",
         ),

@@ -42,25 +42,26 @@ def model_versions(home: Home, task: str | None = None) -> list[dict[str, Any]]:
     task : str, optional
         Only versions of this ``<study>.<task>``.
     """
-    lake = Lake(home)
-    where = {"task": task} if task else None
-    aliases = Registry(home).aliases()
-    scores = _overall(lake.read("evaluations", where=where))
-    rows = lake.read("models", where=where).sort_by([("task", "ascending"), ("version", "descending")]).to_pylist()
+    versions = Registry(home).versions(task)
     return [
         {
-            "task": row["task"],
-            "version": row["version"],
-            "family": row["family"],
-            "macro_f1": scores.get((row["task"], row["version"], "macro_f1")),
-            "accuracy": scores.get((row["task"], row["version"], "accuracy")),
-            "honest": row["honest"],
-            "alias": aliases.get((row["task"], row["version"])),
-            "gate": row["gate"],
-            "fingerprint": row["fingerprint"],
+            "task": version.task,
+            "version": version.version,
+            "family": version.family,
+            "macro_f1": version.scores.get("macro_f1"),
+            "accuracy": version.scores.get("accuracy"),
+            "honest": version.honest,
+            "alias": version.alias,
+            "gate": version.gate,
+            "fingerprint": version.fingerprint,
         }
-        for row in rows
+        for version in sorted(versions, key=lambda version: (version.task, -version.version))
     ]
+
+
+def without_gate(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of `model_versions` that fits a terminal: without the gate's sentence, the fingerprint cut short."""
+    return {name: value for name, value in row.items() if name != "gate"} | {"fingerprint": row["fingerprint"][:8]}
 
 
 def _batches(home: Home) -> list[dict[str, Any]]:
@@ -69,10 +70,3 @@ def _batches(home: Home) -> list[dict[str, Any]]:
     waiting = received_rows([delivered(receipt) for receipt in Vault(home).receipts() if receipt.batch_id not in known])
     rows = pa.concat_tables([read, waiting]).sort_by("received_at")
     return list(rows.select(_SHOWN).to_pylist())
-
-
-def _overall(evaluations: pa.Table) -> dict[tuple[str, int, str], float]:
-    """Scores over all labels; where there are two protocols, the test counts and not the cross-validation."""
-    rows = [row for row in evaluations.to_pylist() if row["label"] is None]
-    ordered = sorted(rows, key=lambda row: row["protocol"] == "test")
-    return {(row["task"], row["version"], row["metric"]): row["value"] for row in ordered}

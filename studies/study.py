@@ -262,6 +262,13 @@ class Study(_Strict):
         return hashlib.sha256(json.dumps(contract, sort_keys=True).encode()).hexdigest()[:16]
 
 
+    @property
+    def recipe_version(self) -> str:
+        """Hash of the clocks and cuts that the tasks ask for; another one means that segments must be made anew."""
+        wanted = {name: task.model_dump(mode="json", include={"labels", "input", "segment"}) for name, task in self.tasks.items()}
+        return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def _folded(label: str) -> str:
     return re.sub(r"[\s_-]+", "_", label.strip().casefold())
 

@@ -35,15 +35,15 @@ def received_rows(deliveries: Sequence[Delivered]) -> pa.Table:
     return pa.Table.from_pylist([_row(delivery, RECEIVED) for delivery in deliveries], schema=TABLES["batches"].schema)
 
 
-def complete_batch(delivery: Delivered, contract_version: str, home: Home) -> dict[str, object]:
+def complete_batch(delivery: Delivered, home: Home, *, contract_version: str, recipe_version: str) -> dict[str, object]:
     """Write the row that makes a batch visible to analysts and to training, and return it.
 
     Parameters
     ----------
     delivery : Delivered
-    contract_version : str
-        Version of the contract that the batch's verdicts were made with.
     home : Home
+    contract_version, recipe_version : str
+        Versions of the contract that its verdicts, and of the recipes that its segments, were made with.
     """
     lake = Lake(home)
     verdicts = lake.read("verdicts", columns=["accepted", "released_by"], where={"batch_id": delivery.batch_id})
@@ -54,6 +54,7 @@ def complete_batch(delivery: Delivered, contract_version: str, home: Home) -> di
         "quarantined": verdicts.num_rows - accepted,
         "released": verdicts.num_rows - verdicts["released_by"].null_count,
         "contract_version": contract_version,
+        "recipe_version": recipe_version,
         "completed_at": datetime.now(UTC),
     }
     rows = pa.Table.from_pylist([row], schema=TABLES["batches"].schema)

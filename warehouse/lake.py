@@ -22,6 +22,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.fs
 from deltalake import CommitProperties, DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -33,8 +34,10 @@ from warehouse.schemas import TABLES, Table
 #: Values of a partition column: they name folders, so they are checked before they come near a path.
 PARTITION_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
-#: What Delta's own file paths cannot hold: it decodes percent signs twice and reads a backslash as a slash.
-_UNUSABLE_PATH = re.compile(r"%[0-9A-Fa-f]{2}|[\\\x00-\x1f\x7f]")
+#: What the path of a home cannot hold: Delta decodes percent signs twice and reads a backslash as a slash, and DuckDB takes
+#: a folder ``site=3`` for the column ``site`` of every file below it.
+_COLUMNS = sorted({column.name for table in TABLES.values() for column in table.columns})
+_UNUSABLE_PATH = re.compile(rf"%[0-9A-Fa-f]{{2}}|[\\\x00-\x1f\x7f]|(?<=/)(?:{'|'.join(_COLUMNS)})=[^/]*")
 
 _CONFIGURATION = {
     "delta.logRetentionDuration": "interval 36500 days",
@@ -51,21 +54,37 @@ Where = Mapping[str, str | Sequence[str]]
 
 @dataclass(frozen=True)
 class LakeFile:
-    """One Parquet file of one version of a table.
+    """One Parquet file of one version of a table; never changed once written.
 
     Parameters
     ----------
-    path : Path
-        Absolute.
+    folder : Path
+        The table's, absolute.
+    name : str
+        Path below the folder.
     partition : mapping of str to str
         Value of every partition column.
     written_at : datetime
         When the file was written, UTC.
     """
 
-    path: Path
+    folder: Path
+    name: str
     partition: Mapping[str, str]
     written_at: datetime
+
+    @property
+    def path(self) -> Path:
+        """Absolute path."""
+        return self.folder / self.name
+
+
+@dataclass(frozen=True)
+class TableVersion:
+    """One version of a table: its number, and every Parquet file of it, sorted by path."""
+
+    number: int
+    files: tuple[LakeFile, ...]
 
 
 class Lake:
@@ -78,7 +97,8 @@ class Lake:
     Raises
     ------
     LakeError
-        The home's path holds a backslash, a control character or a percent escape such as ``%20``.
+        The home's path holds a backslash, a control character, a percent escape such as ``%20``, or a folder named like a
+        column with a value, such as ``site=3``.
     """
 
     def __init__(self, home: Home) -> None:
@@ -121,8 +141,10 @@ class Lake:
             raise LakeError(Reason("table_is_partitioned", f"{name} is partitioned: replace a partition instead"))
         return self._commit(table, rows, {}, keep_rows=True)
 
-    def read(self, name: str, *, columns: Sequence[str] | None = None, where: Where | None = None) -> pa.Table:
-        """Read rows of the newest version as an Arrow table with the schema's columns (or `columns`).
+    def read(
+        self, name: str, *, columns: Sequence[str] | None = None, where: Where | None = None, version: int | None = None
+    ) -> pa.Table:
+        """Read rows of one version (default: newest) as an Arrow table with the schema's columns (or `columns`).
 
         Parameters
         ----------
@@ -130,6 +152,7 @@ class Lake:
         columns : sequence of str, optional
         where : mapping of str to str or sequence of str, optional
             Rows whose column equals the value, or one of the values. Partition columns skip whole files.
+        version : int, optional
 
         Raises
         ------
@@ -139,36 +162,41 @@ class Lake:
         table = _table(name)
         wanted = [column.name for column in table.columns] if columns is None else list(columns)
         _refuse_unknown_columns(table, [*wanted, *(where or {})])
-        files = [file for file in self.files(name) if _in_partitions(file, where or {})]
-        if not files:
-            return table.schema.empty_table().select(wanted)
+        delta = self._open(table, version)
+        files = [] if delta is None else _files_of(delta, table, self.root / name, where)
         return _dataset(table, files).to_table(columns=wanted, filter=_row_filter(table, where or {}))
+
+    def read_files(self, name: str, files: Sequence[LakeFile]) -> pa.Table:
+        """Read all rows of some files of a table, as `table_version` names them."""
+        return _dataset(_table(name), files).to_table()
 
     def partitions(self, name: str) -> list[dict[str, str]]:
         """Return the partition values that hold files in the newest version, without reading any row."""
-        return [dict(values) for values in {tuple(file.partition.items()): None for file in self.files(name)}]
+        found = {tuple(values.items()): values for _, values in self.parquet_files(name)}
+        return list(found.values())
 
     def parquet_files(self, name: str, *, version: int | None = None) -> list[tuple[Path, dict[str, str]]]:
         """Return the absolute path and partition values of every Parquet file of one version (default: newest)."""
-        return [(file.path, dict(file.partition)) for file in self.files(name, version=version)]
+        found = self.table_version(name, version)
+        return [] if found is None else [(file.path, dict(file.partition)) for file in found.files]
 
-    def files(self, name: str, *, version: int | datetime | None = None) -> list[LakeFile]:
-        """Return every Parquet file of one version (default: newest), sorted by path.
+    def table_version(self, name: str, version: int | datetime | None = None) -> TableVersion | None:
+        """Return one version of a table with its files; None if nothing was ever written to it.
 
         Parameters
         ----------
         name : str
         version : int or datetime, optional
-            A version, or an instant (with time zone): the version that was the newest then.
+            A number, or an instant (with time zone): the version that was the newest then. Default: the newest.
         """
         table = _table(name)
         delta = self._open(table, version)
-        return [] if delta is None else _files_of(delta, table, self.root / name)
+        return None if delta is None else TableVersion(int(delta.version()), tuple(_files_of(delta, table, self.root / name)))
 
     def version(self, name: str) -> int | None:
         """Return the newest version of a table; None if nothing was ever written to it."""
         delta = self._open(_table(name))
-        return None if delta is None else delta.version()
+        return None if delta is None else int(delta.version())
 
     def versions(self) -> dict[str, int]:
         """Return the newest version of every table that exists."""
@@ -191,10 +219,10 @@ class Lake:
         added = _write(folder, table, rows, partition)
         with _locked(self.root / f".{table.name}.lock"):
             delta = self._open(table) or _create(folder, table)
-            old = [] if keep_rows else [file for file in _files_of(delta, table, folder) if file.partition == partition]
+            old = [] if keep_rows else _files_of(delta, table, folder, partition)
             if added is None and not old:
                 return int(delta.version())
-            actions = [*(_removal(file, folder) for file in old), *([added] if added else [])]
+            actions = [*map(_removal, old), *([added] if added else [])]
             by = list(table.partition_by)
             delta.create_write_transaction(actions, "append", delta.schema(), partition_by=by, commit_properties=_NO_RETRY)
             version = int(delta.version()) + 1
@@ -225,10 +253,6 @@ def _checked_partition(table: Table, where: Mapping[str, str]) -> dict[str, str]
             allowed = "letters, digits, '.', '_' and '-', the first a letter or digit, at most 128"
             raise LakeError(Reason("partition_value", f"{column} {value!r} cannot name a partition; allowed: {allowed}"))
     return {column: where[column] for column in table.partition_by}
-
-
-def _in_partitions(file: LakeFile, where: Where) -> bool:
-    return all(value in _values(where[column]) for column, value in file.partition.items() if column in where)
 
 
 def _values(wanted: str | Sequence[str]) -> Sequence[str]:
@@ -273,26 +297,37 @@ def _create(folder: Path, table: Table) -> DeltaTable:
 
 
 def _dataset(table: Table, files: Sequence[LakeFile]) -> ds.Dataset:
-    # Every partition is stated, not parsed from a path: a folder above the home may look like one.
-    stated = [
-        reduce(and_, (ds.field(column) == value for column, value in file.partition.items()))
-        if file.partition
-        else ds.scalar(True)
-        for file in files
-    ]
-    paths = [str(file.path) for file in files]
-    disk = pa.fs.LocalFileSystem()
     return ds.FileSystemDataset.from_paths(
-        paths, schema=table.schema, format=ds.ParquetFileFormat(), filesystem=disk, partitions=stated
+        [f"{file.folder}/{file.name}" for file in files],
+        schema=table.schema,
+        format=ds.ParquetFileFormat(),
+        filesystem=pa.fs.LocalFileSystem(),
+        partitions=[_stated(file.partition) for file in files],
     )
 
 
-def _files_of(delta: DeltaTable, table: Table, folder: Path) -> list[LakeFile]:
+def _stated(partition: Mapping[str, str]) -> pc.Expression:
+    """Partition values as an expression, not parsed from a path: a folder above the home may look like one."""
+    return reduce(and_, [ds.field(column) == value for column, value in partition.items()], pc.scalar(True))
+
+
+def _files_of(delta: DeltaTable, table: Table, folder: Path, where: Where | None = None) -> list[LakeFile]:
     adds = pa.table(delta.get_add_actions())
     columns = zip(adds["path"].to_pylist(), adds["modification_time"].to_pylist(), strict=True)
+    wanted = _wanted_folders(table, where or {})
     return [
-        LakeFile(folder / path, _partition_of(path, table), datetime.fromtimestamp(written_ms / 1000, UTC))
+        LakeFile(folder, path, _partition_of(path, table), datetime.fromtimestamp(written_ms / 1000, UTC))
         for path, written_ms in sorted(columns)
+        if all(path.split("/")[depth] in folders for depth, folders in wanted)
+    ]
+
+
+def _wanted_folders(table: Table, where: Where) -> list[tuple[int, set[str]]]:
+    """For every partition column that is asked for: how deep its folders lie, and the names of those wanted."""
+    return [
+        (depth, {f"{column}={value}" for value in _values(where[column])})
+        for depth, column in enumerate(table.partition_by)
+        if column in where
     ]
 
 
@@ -301,9 +336,9 @@ def _partition_of(path: str, table: Table) -> dict[str, str]:
     return {column: folders[column] for column in table.partition_by}
 
 
-def _removal(file: LakeFile, folder: Path) -> RemoveAction:
+def _removal(file: LakeFile) -> RemoveAction:
     return RemoveAction(
-        path=file.path.relative_to(folder).as_posix(),
+        path=file.name,
         deletion_timestamp=time.time_ns() // 1_000_000,
         data_change=True,
         partition_values=dict(file.partition),

@@ -59,7 +59,7 @@ class Table:
 _BATCH = Column("batch_id", _TEXT, "The delivery that the row came with.")
 _RECORDING = Column("recording_id", _TEXT, "The capture; joins with recordings.recording_id.")
 _PARTICIPANT = Column("participant", _TEXT, "Pseudonym of the person, as in the manifest.")
-_STREAM = Column("stream", _TEXT, "Sensor: accelerometer (gravity included), linear_acceleration, gravity, gyroscope, …")
+_STREAM = Column("stream", _TEXT, "Sensor: accelerometer (gravity included), linear_acceleration, gravity, gyroscope, magnetometer or orientation.")
 _TASK = Column("task", _TEXT, "What is learnt: <study>.<task>.")
 _FINGERPRINT = Column("fingerprint", _TEXT, "Hash of the training table's content and of the recipe and code that made it.")
 _AXES = (
@@ -89,6 +89,7 @@ _TABLES = (
             Column("state", _TEXT, "received: in the vault; complete: read, judged and segmented."),
             Column("content_sha256", _TEXT, "Hash over all paths, file hashes and the manifest; equal for the same delivery."),
             Column("contract_version", _TEXT, "Contract of the study that judged it; null until judged."),
+            Column("recipe_version", _TEXT, "Clocks and cuts of the study's tasks that its segments were made with; null until then."),
             Column("completed_at", _UTC, "When its run ended, UTC; null until then."),
         ),
         _PER_BATCH,
@@ -157,7 +158,7 @@ _TABLES = (
             Column("held", _F64, "Share of readings equal to the one before them on all axes, 0 to 1."),
             Column("minimum", _F64, "Smallest value on any axis, in the stream's unit."),
             Column("maximum", _F64, "Largest value on any axis, in the stream's unit."),
-            Column("norm_median", _F64, "Median length of the vector, in the stream's unit; 9.8 for an accelerometer at rest."),
+            Column("norm_median", _F64, "Median length of the vector's running mean over one second, in the stream's unit; 9.8 for an accelerometer."),
             Column("value_hash", _TEXT, "Hash over this sensor's values; null where they hardly vary."),
         ),
         _PER_BATCH,

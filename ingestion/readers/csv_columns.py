@@ -9,12 +9,10 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -33,15 +31,12 @@ MOST_BYTES = 2 << 30
 _MOST_TEXT_BYTES = 16 << 20
 _BLOCK_BYTES = 1 << 22
 _LONGEST_LINE = 1 << 16
-_WORTH_A_THREAD_BYTES = 1 << 20
 _INTEGER = re.compile(r"[+-]?\d+")
 _SPREADSHEET = re.compile(r"[+-]?\d+([.,]\d+)?[eE][+-]?\d+")
 _EXPORT_AGAIN = "export the file again from the app, and do not open it in a spreadsheet on the way"
 
 _Times = npt.NDArray[np.int64]
 _Values = npt.NDArray[np.float32]
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -112,17 +107,6 @@ def read_columns(file: DeviceFile, *, time: str, ns_per_tick: int, axes: Sequenc
         fault = _first_fault(file, header, time, axes)
         raise UnreadableFile(fault or _not_parsed(file, ValueError("a value is missing or not finite")))
     return _nanoseconds(file, table[time].to_numpy(), time, ns_per_tick), values
-
-
-def read_in_parallel(work: Callable[[_Item], _Result], items: Sequence[_Item], *, size: int) -> list[_Result]:
-    """Apply `work` to every item, in order; on several cores if their `size` in bytes together is worth it.
-
-    Arrow's parser and zlib release the interpreter's lock, so threads are enough.
-    """
-    if len(items) < 2 or size < _WORTH_A_THREAD_BYTES:
-        return [work(item) for item in items]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(work, items))
 
 
 def text_rows(file: DeviceFile) -> list[dict[str, str]]:

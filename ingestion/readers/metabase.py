@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from ingestion.parallel import in_parallel
 from ingestion.readers import csv_columns
 from ingestion.readers.interface import DeviceFile, Reader
 from ingestion.recording import Finding, Reading, Stream
@@ -80,7 +81,7 @@ def read(files: Sequence[DeviceFile]) -> Reading:
     """Read one recording: a file for each sensor, in any order."""
     findings: list[Finding] = []
     streams: dict[str, Stream] = {}
-    outcomes = csv_columns.read_in_parallel(_read_file, sorted(files, key=_name), size=sum(file.size for file in files))
+    outcomes = in_parallel(_read_file, sorted(files, key=_name), size=sum(file.size for file in files))
     for stream, found in outcomes:
         findings += found
         if stream and stream.name in streams:

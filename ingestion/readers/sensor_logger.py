@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ingestion.parallel import in_parallel
 from ingestion.readers import csv_columns, export
 from ingestion.readers.interface import DeviceFile, Reader
 from ingestion.recording import Annotation, Finding, Reading, Stream
@@ -227,7 +228,7 @@ def _read_sensors(motion: Mapping[str, DeviceFile]) -> tuple[dict[str, _Raw], li
     total = [sensor for sensor in _TOTAL if sensor in motion][:1]
     wanted = [*(sensor for sensor in _DIRECT if sensor in motion), *total]
     size = sum(motion[sensor].size for sensor in wanted)
-    outcomes = csv_columns.read_in_parallel(lambda sensor: _read_sensor(sensor, motion[sensor]), wanted, size=size)
+    outcomes = in_parallel(lambda sensor: _read_sensor(sensor, motion[sensor]), wanted, size=size)
     raw = {outcome.sensor: outcome for outcome in outcomes if isinstance(outcome, _Raw)}
     return raw, [finding for outcome in outcomes if not isinstance(outcome, _Raw) for finding in outcome]
 

@@ -92,7 +92,9 @@ class CohortSpec:
         if min(self.people, self.sets_per_exercise, self.first_person, self.first_set, len(self.exercises)) < 1:
             raise ValueError("people, sets_per_exercise, first_person, first_set and exercises count from 1")
         if not 4 <= self.seconds <= 240:
-            raise ValueError(f"seconds is {self.seconds}; a recording takes 4 to 240, longer ones are made by ingestion.simulation.load")
+            raise ValueError(
+                f"seconds is {self.seconds}; a recording takes 4 to 240, longer ones are made by ingestion.simulation.load"
+            )
         self._check_dirt()
 
     def _check_dirt(self) -> None:
@@ -300,7 +302,9 @@ def _files(recording: Capture, texts: Mapping[str, bytes]) -> dict[str, bytes]:
     return {f"{recording.participant}/{sensor_logger.file_name(recording)}": sensor_logger.pack(texts)}
 
 
-def _listed(spec: CohortSpec, take: _Take, recording: Capture, files: Mapping[str, bytes], *, dirt: Dirt | None) -> Iterator[_Line]:
+def _listed(
+    spec: CohortSpec, take: _Take, recording: Capture, files: Mapping[str, bytes], *, dirt: Dirt | None
+) -> Iterator[_Line]:
     kind = dirt.kind if dirt else None
     who = recording.participant
     for path, content in files.items():

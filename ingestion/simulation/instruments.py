@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from ingestion.recording import Stream
 from ingestion.simulation.motion import Floats, G
 from ingestion.simulation.people import Person, generator
-from ingestion.simulation.sensing import Mounted
+from ingestion.simulation.sensing import Mounted, quaternions
 
 _DEGREE = float(np.pi / 180)
 
@@ -165,7 +165,7 @@ class Readings:
             return self._acceleration(clock, at_s)
         believed = self._sensor.orientation(at_s) * self._tilt.at(at_s)
         if name == "orientation":
-            return believed.as_quat()
+            return quaternions(believed)
         gravity = believed.inv().apply((0.0, 0.0, G))
         return gravity if name == "gravity" else self._acceleration(clock, at_s) - gravity
 

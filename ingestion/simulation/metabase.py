@@ -38,7 +38,9 @@ def file_name(recording: Capture, stream: str) -> str:
 
 def members(recording: Capture) -> dict[str, bytes]:
     """Return the text of the recording's files by name, accelerometer first."""
-    return {file_name(recording, name): header(name) + rows(stream, int(stream.t_ns[0])) for name, stream in recording.streams.items()}
+    return {
+        file_name(recording, name): header(name) + rows(stream, int(stream.t_ns[0])) for name, stream in recording.streams.items()
+    }
 
 
 def header(stream: str) -> bytes:

@@ -123,7 +123,7 @@ def person(seed: int, number: int) -> Person:
         unsteadiness=float(rng.lognormal(0.0, 0.35)),
         fatigue=float(rng.uniform(0.0, 0.3)),
         side=int(rng.choice((-1, 1), p=(0.75, 0.25))),
-        lunge_style=str(rng.choice(LUNGE_STYLES, p=(0.4, 0.2, 0.2, 0.2))),
+        lunge_style=str(rng.choice(LUNGE_STYLES, p=(0.6, 0.15, 0.15, 0.1))),
         hop_s=float(np.clip(rng.normal(0.52, 0.07) / tempo**0.5, 0.38, 0.78)),
         flight=float(np.clip(0.6 * vigour + rng.normal(-0.05, 0.08), 0.0, 0.5)),
         cadence_hz=float(np.clip(rng.normal(1.75, 0.2) * tempo**0.4, 1.2, 2.35)),

@@ -21,6 +21,8 @@ from ingestion.simulation.motion import Course, Floats, G
 from ingestion.simulation.people import Person, generator
 
 _UP = np.array([0.0, 0.0, G])
+#: People face the same wall, more or less: yaw in rad, counted from north anticlockwise.
+_ROOM_HEADING = 1.8
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,17 @@ def simulate_recording(
         "gravity": gravity,
         "linear_acceleration": force - gravity,
         "gyroscope": sensor.angular_rate(at_s),
-        "orientation": sensor.orientation(at_s).as_quat(),
+        "orientation": quaternions(sensor.orientation(at_s)),
     }
     return Truth(t_ns, streams)
+
+
+def quaternions(rotation: Rotation) -> Floats:
+    """Unit quaternions x, y, z, w, shape (n, 4), without a jump of sign from row to row; the first w is not negative."""
+    values: Floats = rotation.as_quat()
+    turned = np.cumprod(np.where((values[1:] * values[:-1]).sum(axis=1) < 0, -1.0, 1.0))
+    values[1:] *= turned[:, None]
+    return -values if values[0, 3] < 0 else values
 
 
 def mount(person: Person, exercise: str, *, placement: str, seconds: float, set_number: int) -> Mounted:
@@ -116,18 +126,18 @@ def mount(person: Person, exercise: str, *, placement: str, seconds: float, set_
     rng = generator(person.key, "mounting", exercise, set_number)
     habit = generator(person.key, "habit", placement)
     mounting = _pocket(person, habit, rng) if placement == "front_pocket" else _back(habit)
-    slipped = Rotation.from_rotvec(rng.normal(0, 0.12, 3))
-    heading = Rotation.from_euler("z", rng.uniform(-np.pi, np.pi))
+    slipped = Rotation.from_rotvec(rng.normal(0, 0.07, 3))
+    heading = Rotation.from_euler("z", rng.normal(_ROOM_HEADING, 0.2))
     return Mounted(course, slipped * mounting, heading, _arm(person, placement))
 
 
 def _pocket(person: Person, habit: np.random.Generator, rng: np.random.Generator) -> Rotation:
     upright = Rotation.from_matrix([[0, 0, 1], [1, 0, 0], [0, 1, 0]])
-    screen_in, upside_down = habit.random() < 0.5, habit.random() < 0.25
-    if rng.random() < 0.1:
-        screen_in = not screen_in
-    round_the_thigh = Rotation.from_euler("z", person.side * habit.uniform(0.2, 0.9))
-    turned = Rotation.from_euler("yz", (np.pi * screen_in, np.pi * upside_down))
+    screen_out, upside_down = habit.random() < 0.1, habit.random() < 0.05
+    if rng.random() < 0.04:
+        screen_out = not screen_out
+    round_the_thigh = Rotation.from_euler("z", person.side * habit.uniform(0.3, 0.65))
+    turned = Rotation.from_euler("yz", (np.pi * (not screen_out), np.pi * upside_down))
     return round_the_thigh * upright * turned
 
 

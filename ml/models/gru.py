@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from ml.models.network import NetworkClassifier
@@ -32,15 +33,16 @@ class Gru(NetworkClassifier):
 
 
 class Recurrence(nn.Module):
-    """GRU, the mean of its states over time, dense layer."""
+    """GRU, the mean and the largest value of each state over time, dense layer."""
 
     def __init__(self, channels: int, labels: int, *, hidden: int, layers: int, dropout: float) -> None:
         super().__init__()
         self.gru = nn.GRU(channels, hidden, num_layers=layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
         self.dropout = nn.Dropout(dropout)
-        self.dense = nn.Linear(hidden, labels)
+        self.dense = nn.Linear(2 * hidden, labels)
 
     def forward(self, sequence: Tensor) -> Tensor:
         states, _ = self.gru(sequence)
-        logits: Tensor = self.dense(self.dropout(states.mean(dim=1)))
+        pooled = torch.cat([states.mean(dim=1), states.amax(dim=1)], dim=1)
+        logits: Tensor = self.dense(self.dropout(pooled))
         return logits

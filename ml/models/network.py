@@ -32,8 +32,9 @@ from warehouse.errors import Reason, StudyError
 # cuBLAS is repeatable only with a fixed workspace, and reads this when a GPU is first used.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
-#: The order of additions, and with it the last bits of a result, depends on how many threads share the work.
-_THREADS = 2
+#: The order of additions, and with it the last bits of a result, depends on how many threads share the work. Several
+#: threads gain a third on an idle machine and lose tenfold on a busy one, where they wait for each other at every layer.
+_THREADS = 1
 _PREDICT_BATCH = 1024
 
 _Weights = Mapping[str, npt.NDArray[Any]]
@@ -69,7 +70,7 @@ class Batches:
 
 @contextmanager
 def repeatable(seed: int) -> Iterator[None]:
-    """Seed torch, ask it for deterministic kernels on a fixed number of threads, and leave everything as it was found."""
+    """Seed torch, ask it for deterministic kernels on one thread, and leave everything as it was found."""
     deterministic, threads = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -96,7 +97,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator, ABC):
     weight_decay : float
     dropout : float
     batch_size : int or None
-        Most examples in a batch; None takes a sixteenth of the training examples, but at least 16 and at most 128.
+        Most examples in a batch; None takes a sixteenth of the training examples, but at least 8 and at most 128.
     epochs : int
         Most passes over the training examples.
     patience : int
@@ -173,7 +174,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator, ABC):
 
     def predict(self, signals: npt.NDArray[np.float32]) -> npt.NDArray[np.str_]:
         """Return the most probable label of each example."""
-        return np.asarray(self.classes_[self.predict_proba(signals).argmax(axis=1)])
+        best = self.predict_proba(signals).argmax(axis=1)
+        return np.asarray(self.classes_[best])
 
     def weights(self) -> dict[str, npt.NDArray[Any]]:
         """Return everything learned as named arrays: the module's state, and the standardisation."""
@@ -242,7 +244,7 @@ def _balanced(target: npt.NDArray[np.int64], labels: int) -> npt.NDArray[np.floa
 
 
 def _fitting_batch(examples: int | np.integer[Any]) -> int:
-    return int(min(128, max(16, examples // 16)))
+    return int(min(128, max(8, examples // 16)))
 
 
 def _device() -> str:

@@ -78,4 +78,5 @@ class RandomForest(ClassifierMixin, BaseEstimator):
 
     def predict(self, signals: npt.NDArray[np.float32]) -> npt.NDArray[np.str_]:
         """Return the most probable label of each example."""
-        return np.asarray(self.classes_[self.predict_proba(signals).argmax(axis=1)])
+        best = self.predict_proba(signals).argmax(axis=1)
+        return np.asarray(self.classes_[best])

@@ -91,7 +91,8 @@ class Svm(ClassifierMixin, BaseEstimator):
 
     def predict(self, signals: _Signals) -> _Texts:
         """Return the most probable label of each example."""
-        return np.asarray(self.classes_[self.predict_proba(signals).argmax(axis=1)])
+        best = self.predict_proba(signals).argmax(axis=1)
+        return np.asarray(self.classes_[best])
 
     def _learn(self, raw: npt.NDArray[np.float32], labels: _Texts) -> None:
         self.scaler_ = StandardScaler().fit(raw)

@@ -7,8 +7,7 @@ recordings are touched, and only the streams and rates that a task of the study 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,21 +15,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.preprocessing.clock import Clock
-from ml.preprocessing.recordings import Accepted, accepted_recordings, by_stream, in_groups, run_starts, values_of
+from ml.preprocessing.recordings import (
+    Accepted,
+    accepted_recordings,
+    by_stream,
+    codes,
+    in_groups,
+    read_streams,
+    run_starts,
+    values_of,
+)
+from ml.preprocessing.resampling import Piece
 from ml.preprocessing.segmentation import Spans, common_spans, cut_spans, method_of
 from ml.preprocessing.selection import labels_of
-from ml.preprocessing.tensors import axes_of
+from ml.preprocessing.tensors import axes_of, resample_stream
 from studies.study import Study, Task
 from warehouse.home import Home
 from warehouse.lake import Lake
 from warehouse.schemas import TABLES
 
-if TYPE_CHECKING:
-    from ml.preprocessing.resampling import Piece
-
 _AXES = ("x", "y", "z", "w")
 _RESAMPLED = pa.schema([field for field in TABLES["resampled"].schema if field.name != "batch_id"])
 _SEGMENTS = pa.schema([field for field in TABLES["segments"].schema if field.name != "batch_id"])
+_SEGMENT_ORDER = ("task", "recording_id", "start_ns")
 _ROWS_A_GROUP = 1_000_000
 
 
@@ -82,7 +89,7 @@ def segment_batch(batch_id: str, study: Study, home: Home) -> int:
         Segments written; those of an earlier run of the batch are replaced.
     """
     found = _segments(accepted_recordings(batch_id, home), batch_id, study, home)
-    rows = pa.concat_tables([_SEGMENTS.empty_table(), *found])
+    rows = pa.concat_tables([_SEGMENTS.empty_table(), *found]).sort_by([(key, "ascending") for key in _SEGMENT_ORDER])
     Lake(home).replace("segments", rows, where={"batch_id": batch_id})
     return rows.num_rows
 
@@ -101,25 +108,22 @@ def _clocks(study: Study) -> dict[str, list[float]]:
 
 
 def _resampled(recordings: Sequence[Accepted], batch_id: str, study: Study, home: Home) -> Iterator[pa.Table]:
-    from ml.preprocessing.resampling import resample  # compiles; whoever only segments need not wait for it
-
-    clocks, columns = _clocks(study), ["recording_id", "stream", "t_ns", *_AXES]
+    clocks = _clocks(study)
     for group in _groups(recordings):
-        where = {"batch_id": batch_id, "recording_id": [one.recording_id for one in group], "stream": list(clocks)}
-        samples = by_stream(Lake(home).read("samples", columns=columns, where=where))
+        of = {"batch_id": [batch_id], "recording_id": [recording.recording_id for recording in group], "stream": list(clocks)}
+        samples = by_stream(read_streams("samples", ["recording_id", "stream", "t_ns", *_AXES], home, of=of))
         for recording in group:
             streams = samples.get(recording.recording_id, {})
             origin_ns = min((rows["t_ns"][0].as_py() for rows in streams.values()), default=0)
             for stream, rows in streams.items():
                 t_ns, values = rows["t_ns"].to_numpy(), values_of(rows, stream)
                 for rate_hz in clocks[stream]:
-                    pieces = resample(t_ns, values, rate_hz=rate_hz, origin_ns=origin_ns)
+                    pieces = resample_stream(stream, t_ns, values, rate_hz=rate_hz, origin_ns=origin_ns)
                     if pieces:
                         yield _stream_rows(recording, stream, pieces, rate_hz=rate_hz, origin_ns=origin_ns)
 
 
 def _stream_rows(recording: Accepted, stream: str, pieces: Sequence[Piece], *, rate_hz: float, origin_ns: int) -> pa.Table:
-    clock = Clock.of(rate_hz, origin_ns=origin_ns)
     lengths = [len(piece.values) for piece in pieces]
     values = np.concatenate([piece.values for piece in pieces])
     step = np.concatenate([piece.first_step + np.arange(len(piece.values), dtype=np.int64) for piece in pieces])
@@ -131,7 +135,7 @@ def _stream_rows(recording: Accepted, stream: str, pieces: Sequence[Piece], *, r
         "rate_hz": pa.repeat(rate_hz, len(step)),
         "piece": np.repeat(np.arange(len(pieces), dtype=np.int32), lengths),
         "step": step,
-        "t_ns": np.concatenate([clock.ticks(piece.first_step, len(piece.values)) for piece in pieces]),
+        "t_ns": Clock.of(rate_hz, origin_ns=origin_ns).ticks(step),
         **{axis: axes.get(axis, pa.nulls(len(step), pa.float32())) for axis in _AXES},
     }
     return pa.table(columns, schema=_RESAMPLED)
@@ -140,30 +144,26 @@ def _stream_rows(recording: Accepted, stream: str, pieces: Sequence[Piece], *, r
 def _in_row_groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
     """Join small tables: every chunk that the lake writes becomes a row group, and many small ones read slowly."""
     held: list[pa.Table] = []
+    rows = 0
     for table in tables:
         held.append(table)
-        if sum(part.num_rows for part in held) >= _ROWS_A_GROUP:
+        rows += table.num_rows
+        if rows >= _ROWS_A_GROUP:
             yield pa.concat_tables(held).combine_chunks()
-            held = []
+            held, rows = [], 0
     if held:
         yield pa.concat_tables(held).combine_chunks()
 
 
 def _pieces(recordings: Sequence[Accepted], batch_id: str, home: Home) -> pa.Table:
     """First and last row of every gap-free piece of the resampled streams."""
-    where = {"batch_id": batch_id, "recording_id": [recording.recording_id for recording in recordings]}
-    columns = ["recording_id", "stream", "rate_hz", "piece", "step", "t_ns"]
-    rows = Lake(home).read("resampled", columns=columns, where=where)
-    starts = run_starts(*(_codes(rows[key]) for key in columns[:4]))
+    of = {"batch_id": [batch_id], "recording_id": [recording.recording_id for recording in recordings]}
+    rows = read_streams("resampled", ["recording_id", "stream", "rate_hz", "piece", "step", "t_ns"], home, of=of)
+    texts = (codes(rows[name])[0] for name in ("recording_id", "stream"))
+    starts = run_starts(*texts, rows["rate_hz"].to_numpy(), rows["piece"].to_numpy())
     ends = np.append(starts[1:], rows.num_rows)
     pieces = rows.take(pa.array(starts)).rename_columns({"step": "first_step"})
     return pieces.append_column("steps", pa.array(ends - starts))
-
-
-def _codes(column: pa.ChunkedArray) -> npt.NDArray[np.generic]:
-    if pa.types.is_string(column.type):
-        return pc.dictionary_encode(column).combine_chunks().indices.to_numpy()
-    return column.to_numpy()
 
 
 def _segments(recordings: Sequence[Accepted], batch_id: str, study: Study, home: Home) -> Iterator[pa.Table]:
@@ -200,8 +200,8 @@ def _segment_rows(recording: Accepted, name: str, task: Task, streams: Sequence[
 
 def _clock_of(pieces: pa.Table, rate_hz: float) -> Clock:
     """The clock of resampled rows, from the step and the time of one of them."""
-    from_origin = Clock.of(rate_hz, origin_ns=0).ticks(pieces["first_step"][0].as_py(), 1)
-    return Clock.of(rate_hz, origin_ns=pieces["t_ns"][0].as_py() - int(from_origin[0]))
+    (from_origin_ns,) = Clock.of(rate_hz, origin_ns=0).ticks(pieces["first_step"][:1].to_numpy()).tolist()
+    return Clock.of(rate_hz, origin_ns=pieces["t_ns"][0].as_py() - from_origin_ns)
 
 
 def _segment_ids(cut: str, start_ns: npt.NDArray[np.int64]) -> list[str]:

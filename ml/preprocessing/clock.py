@@ -7,7 +7,6 @@ and no error grows with the length of a recording.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 _SECOND_NS = 10**9
+_HIGHEST_HZ = 1e6
 _ROOM = 2**62  # products of ticks and fractions stay below it, so int64 never overflows
 
 
@@ -32,10 +32,10 @@ class Clock:
     Examples
     --------
     >>> clock = Clock.of(60, origin_ns=1_700_000_000_000_000_001)
-    >>> clock.tick(1), clock.tick(60)
-    (1700000000016666668, 1700000001000000001)
-    >>> clock.at_or_after(1_700_000_000_016_666_669)
-    2
+    >>> clock.ticks(np.array([1, 60])).tolist()
+    [1700000000016666668, 1700000001000000001]
+    >>> clock.at_or_after(np.array([1_700_000_000_016_666_669])).tolist()
+    [2]
     """
 
     period_ns: Fraction
@@ -48,11 +48,11 @@ class Clock:
         Raises
         ------
         ValueError
-            If the rate is not above 0 and at most 10⁹ Hz.
+            If the rate is not above 0 and at most 1 MHz.
         """
         rate = float(rate_hz)
-        if not 0 < rate <= _SECOND_NS:
-            raise ValueError(f"rate_hz is {rate_hz}; a clock needs a rate above 0 and at most 1e9 Hz")
+        if not 0 < rate <= _HIGHEST_HZ:
+            raise ValueError(f"rate_hz is {rate_hz}; a clock needs a rate above 0 and at most 1e6 Hz")
         return cls(_SECOND_NS / Fraction(repr(rate)), int(origin_ns))
 
     def finer(self, factor: int) -> Clock:
@@ -63,22 +63,8 @@ class Clock:
         """Return the time of a tick before it is rounded, in ns."""
         return self.origin_ns + step * self.period_ns
 
-    def tick(self, step: int) -> int:
-        """Return the time of a tick, in ns; a half goes to the even neighbour."""
-        return round(self.instant(step))
-
-    def at_or_after(self, t_ns: int) -> int:
-        """Return the first tick that is not before an instant."""
-        step = math.ceil((t_ns - self.origin_ns) / self.period_ns)
-        return step - 1 if self.tick(step - 1) >= t_ns else step + int(self.tick(step) < t_ns)
-
-    def at_or_before(self, t_ns: int) -> int:
-        """Return the last tick that is not after an instant."""
-        step = math.floor((t_ns - self.origin_ns) / self.period_ns)
-        return step + 1 if self.tick(step + 1) <= t_ns else step - int(self.tick(step) > t_ns)
-
     def ticks(self, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return the times of ticks, exactly as `tick` does for each.
+        """Return the times of ticks, rounded to whole ns, a half to the even neighbour.
 
         Parameters
         ----------
@@ -91,11 +77,28 @@ class Clock:
         """
         below = self.period_ns.denominator
         whole, part = divmod(self.period_ns.numerator, below)
-        run = max(1, _ROOM // below)
-        runs, of_run = np.unique(steps // run, return_inverse=True)
-        starts = [divmod(number * run * part, below) for number in runs.tolist()]
+        run = max(1, _ROOM // below)  # so many ticks can be multiplied in int64, the start of each run in Python's integers
+        number, place = np.divmod(steps, run)
+        first, of_run = (number[:1], 0) if len(number) and (number == number[0]).all() else np.unique(number, return_inverse=True)
+        starts = [divmod(each * run * part, below) for each in first.tolist()]
         start, rest = np.array(starts, np.int64).reshape(-1, 2).T
-        carried, over = np.divmod(rest[of_run] + steps % run * part, below)
+        carried, over = np.divmod(rest[of_run] + place * part, below)
         floor = steps * whole + start[of_run] + carried
         up = (2 * over > below) | ((2 * over == below) & (floor % 2 == 1))
         return self.origin_ns + floor + up
+
+    def at_or_after(self, t_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the first tick that is not before each instant, for int64 ns of shape (n,)."""
+        near = self._near(t_ns)
+        return near - 1 + (self.ticks(near - 1) < t_ns) + (self.ticks(near) < t_ns)
+
+    def at_or_before(self, t_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the last tick that is not after each instant, for int64 ns of shape (n,)."""
+        near = self._near(t_ns)
+        return near + 1 - (self.ticks(near + 1) > t_ns) - (self.ticks(near) > t_ns)
+
+    def _near(self, t_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """A tick less than one period away. The first guess may miss by more, where a span has more ns than float64 holds."""
+        period = float(self.period_ns)
+        guess = np.rint((t_ns - self.origin_ns) / period).astype(np.int64)
+        return guess + np.rint((t_ns - self.ticks(guess)) / period).astype(np.int64)

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ import pyarrow as pa
 from ml.code_version import code_version
 from ml.preprocessing.augmentation import ORIGINAL, augment, copies_of
 from ml.preprocessing.originals import cut_segments
-from ml.preprocessing.selection import Selection, find_task, fingerprint, recipe_json, select_segments
+from ml.preprocessing.selection import SELECTED_FROM, Selection, find_task, fingerprint, recipe_json, select_segments
 from ml.preprocessing.splits import Row, SplitPlan, plan_splits
 from ml.preprocessing.tensors import channel_names
 from studies.study import MultiplicativeNoise, Study, Subsequence, Task
@@ -34,6 +35,8 @@ _Texts = npt.NDArray[np.str_]
 _NAMES = ("example_id", "segment_id", "recording_id", "participant", "label", "split", "augmentation")
 _EXAMPLES = pa.schema([field for field in TABLES["examples"].schema if field.name not in ("task", "fingerprint")])
 _ROWS_AT_ONCE = 8192
+#: For each task the last answer of `training_fingerprint` and the state of the lake, the recipe and the code it was for.
+_ANSWERS: dict[tuple[Path, str, str], tuple[object, str | None]] = {}
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,8 @@ def training_fingerprint(study: Study, task: str, home: Home) -> str | None:
     """Return the fingerprint that training would have now; None while there is nothing to learn from.
 
     Depends on the recipe, its seed and labels, the code of `ml.preprocessing`, and the segments of accepted recordings of
-    finished batches with their participants, labels and value hashes. No sample is read.
+    finished batches with their participants, labels and value hashes. No sample is read; in a process that asks again and
+    again, as the retraining sensor does, the tables are read only when one of them has a new version.
 
     Parameters
     ----------
@@ -136,7 +140,11 @@ def training_fingerprint(study: Study, task: str, home: Home) -> str | None:
     str or None
         32 hexadecimal digits, equal for equal content in any process.
     """
-    return fingerprint(select_segments(study, task, home), study, task)
+    lake, asked = Lake(home), (home.root, study.study, task)
+    state = (recipe_json(study, task), code_version("ml.preprocessing"), *(lake.version(name) for name in SELECTED_FROM))
+    if _ANSWERS.get(asked, ("", None))[0] != state:
+        _ANSWERS[asked] = state, fingerprint(select_segments(study, task, home), study, task)
+    return _ANSWERS[asked][1]
 
 
 def freeze_examples(study: Study, task: str, home: Home) -> TrainingTable:

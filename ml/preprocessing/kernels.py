@@ -12,7 +12,7 @@ passes through every reading, however jittered the times.
 
 Where sixteen readings do not lie around x (ends of a piece, short pieces), or where they would magnify noise (Lebesgue
 function above `MOST_NOISE`: bursts, dropouts), the nearest 8, 6, 4, 3 or 2 readings are taken, with V = 1: the first that
-stay below the limit. Two are linear interpolation, which never magnifies.
+stay below the limit, 8 and 6 only with as many before x as after. Two are linear interpolation, which never magnifies.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ import numpy as np
 from numpy.polynomial import Polynomial
 
 READINGS = 16
-MOST_NOISE = 5.0
+MOST_NOISE = 6.0
 #: Channels that one pass takes; all share its weights.
 CHANNELS = 4
 _HALF = READINGS // 2
-_TILE = 128
+_TILE = 256
 _KAISER = 8.5
 _NEAREST = 1e-6  # in steps; closer than that, a reading stands for x
 _f32 = np.float32
 _FEWER = (8, 6, 4, 3, 2)
+_ONE_SIDED = 4  # more than that only on both sides of x alike
 _LIMIT = _f32(MOST_NOISE)
 
 
@@ -64,8 +65,8 @@ _TAPER = _taper()
 
 
 @_compiled
-def interpolate(t_ns, values, start_ns, step_ns, mean_step_ns, out):  # type: ignore[no-untyped-def]
-    """Fill `out` with the signal at ``t_ns[0] + start_ns + g × step_ns``, less the first reading.
+def interpolate(t_ns, values, start_ns, step_ns, mean_step_ns, out, column, points):  # type: ignore[no-untyped-def]
+    """Fill columns of `out` with the signal at ``t_ns[0] + start_ns + g × step_ns``, less the first reading.
 
     Parameters
     ----------
@@ -76,92 +77,92 @@ def interpolate(t_ns, values, start_ns, step_ns, mean_step_ns, out):  # type: ig
         First grid point after the first reading, and distance of grid points, in ns.
     mean_step_ns : float
         Typical step of the readings; a unit that keeps float32 in range.
-    out : ndarray of float32, shape (c, points)
+    out : ndarray of float32, shape (c, m)
+    column, points : int
+        Where in `out` grid point g = 0 goes, and how many there are.
     """
-    readings, channels = values.shape
-    points = out.shape[1]
-    windows = readings - READINGS + 1
+    windows = len(t_ns) - READINGS + 1
+    stride = step_ns / mean_step_ns
     width = _TILE + READINGS - 1
     t = np.empty(width, _f32)
     y = np.zeros((CHANNELS, width), _f32)
     weights = np.empty((_TILE, READINGS), _f32)
-    ahead = np.empty((READINGS, width), _f32)
-    behind = np.empty(width, _f32)
-    scratch = np.empty((3, _TILE), _f32)
-    near = 0
+    products = np.empty((2, READINGS, width), _f32)
+    signal = out[:, column : column + points]
+    signal[0] = np.nan
     point = 0
-    first = 0
-    while point < points and first < windows:
+    for first in range(0, windows, _TILE):
+        if point == points:
+            break
         tile = min(_TILE, windows - first)
-        last_tile = first + tile == windows
-        base = t_ns[first]
-        for i in range(tile + READINGS - 1):
-            t[i] = (t_ns[first + i] - base) / mean_step_ns
-        for channel in range(channels):
-            for i in range(tile + READINGS - 1):
-                y[channel, i] = values[first + i, channel] - values[0, channel]
-        _weigh(t, tile, ahead, behind, scratch, weights)
-        lead = start_ns + (t_ns[0] - base)
-        w = 0
-        while point < points:
-            x = _f32((lead + point * step_ns) / mean_step_ns)
-            while w < tile and t[w + _HALF] <= x:
-                w += 1
-            if w == tile:
-                if not last_tile:
-                    break
-                w = tile - 1
-            # Not-a-number fails this comparison too.
-            centred = t[w + _HALF - 1] - _f32(0.5) <= x and x <= t[w + _HALF] + _f32(0.5)
-            end = w + READINGS
-            a, b, c, d, noise = _sum(x, t[w:end], weights[w], y[0, w:end], y[1, w:end], y[2, w:end], y[3, w:end])
-            if centred and noise <= _LIMIT:
-                out[0, point] = a
-                if channels > 1:
-                    out[1, point] = b
-                if channels > 2:
-                    out[2, point] = c
-                if channels > 3:
-                    out[3, point] = d
-            else:
-                near = _from_fewer(t_ns, values, start_ns + point * step_ns, mean_step_ns, near, out[:, point])
-            point += 1
-        first += tile
-    while point < points:
-        near = _from_fewer(t_ns, values, start_ns + point * step_ns, mean_step_ns, near, out[:, point])
-        point += 1
+        _load(t_ns, values, first, tile + READINGS - 1, mean_step_ns, t, y)
+        _weigh(t, tile, products, weights)
+        lead = (start_ns + (t_ns[0] - t_ns[first])) / mean_step_ns + point * stride
+        point += _follow(t, y, weights, tile, lead, stride, first + tile == windows, signal[:, point:])
+    for point in range(points):
+        if math.isnan(signal[0, point]):
+            _from_fewer(t_ns, values, start_ns + point * step_ns, signal[:, point])
 
 
 @_compiled
-def _weigh(t, tile, ahead, behind, scratch, weights):  # type: ignore[no-untyped-def]
+def _load(t_ns, values, first, count, mean_step_ns, t, y):  # type: ignore[no-untyped-def]
+    """Take `count` readings: times in mean steps after the first of them, values by channel and less the first of all."""
+    per_ns = 1 / mean_step_ns
+    for i in range(count):
+        t[i] = (t_ns[first + i] - t_ns[first]) * per_ns
+    for channel in range(values.shape[1]):
+        for i in range(count):
+            y[channel, i] = values[first + i, channel] - values[0, channel]
+
+
+@_compiled
+def _follow(t, y, weights, tile, lead, stride, ends, out):  # type: ignore[no-untyped-def]
+    """Fill `out` as far as the windows of a tile reach and return how far; not-a-number where sixteen readings won't do."""
+    w = 0
+    for point in range(out.shape[1]):
+        x = _f32(lead + point * stride)
+        while w < tile and t[w + _HALF] <= x:
+            w += 1
+        if w == tile:
+            if not ends:
+                return point
+            w = tile - 1
+        end = w + READINGS
+        a, b, c, d, noise = _sum(x, t[w:end], weights[w], y[0, w:end], y[1, w:end], y[2, w:end], y[3, w:end])
+        centred = t[w + _HALF - 1] - _f32(0.5) <= x and x <= t[w + _HALF] + _f32(0.5)
+        if centred and noise <= _LIMIT:  # false for not-a-number
+            out[0, point] = a
+            if len(out) > 1:
+                out[1, point] = b
+            if len(out) > 2:
+                out[2, point] = c
+            if len(out) > 3:
+                out[3, point] = d
+    return out.shape[1]
+
+
+@_compiled
+def _weigh(t, tile, products, weights):  # type: ignore[no-untyped-def]
     """Fill row w of `weights` with V(u_j) / Π_k≠j (t_j − t_k) for the window of readings w to w + 15, up to sign and scale."""
     width = tile + READINGS - 1
-    mean = scratch[0]
-    per_width = scratch[1]
-    column = scratch[2]
-    # ahead[m, i] is the product of the distances from reading i to the next m; behind, below, that to the previous j.
-    for i in range(width):
-        ahead[0, i] = _f32(1)
-        behind[i] = _f32(1)
+    # ahead[m, i] is the product of the distances from reading i to the next m readings, behind[m, i] to the m before it.
+    ahead = products[0]
+    behind = products[1]
+    ahead[0] = _f32(1)
+    behind[0] = _f32(1)
     for m in range(1, READINGS):
         _scale(ahead[m], ahead[m - 1], t[m:width], t)
-    for w in range(tile):
-        mean[w] = _f32(0)
+        _scale(behind[m, m:], behind[m - 1, m:], t[m:width], t)
+    mean = np.zeros(tile, _f32)
     for j in range(READINGS):
-        for w in range(tile):
-            mean[w] += t[w + j]
-    for w in range(tile):
-        mean[w] *= _f32(1 / READINGS)
-        half = (t[w + READINGS - 1] - t[w]) * _f32(_HALF / (READINGS - 1))
-        per_width[w] = _f32(1) / (half * half)
-    sign = _f32(1)
+        mean += t[j : j + tile]
+    mean *= _f32(1 / READINGS)
+    half = (t[READINGS - 1 : width] - t[:tile]) * _f32(_HALF / (READINGS - 1))
+    column = np.empty(tile, _f32)
     for j in range(READINGS):
-        if j > 0:
-            _scale(behind[j:], behind[j:], t[j:width], t)
-        _column(t[j:], mean, per_width, behind[j:], ahead[READINGS - 1 - j, j:], sign, column[:tile])
+        _column(t[j:], mean, half, behind[j, j:], ahead[READINGS - 1 - j, j:], column)
         for w in range(tile):
-            weights[w, j] = column[w]
-        sign = -sign
+            weights[w, j] = column[w] if j % 2 else -column[w]
 
 
 @_compiled
@@ -171,13 +172,13 @@ def _scale(out, factor, upper, lower):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _column(t, mean, per_width, behind, ahead, sign, out):  # type: ignore[no-untyped-def]
+def _column(t, mean, half, behind, ahead, out):  # type: ignore[no-untyped-def]
     c0, c1, c2, c3, c4, c5 = _TAPER
     for w in range(len(out)):
-        u = t[w] - mean[w]
-        s = min(u * u * per_width[w], _f32(1))
+        u = (t[w] - mean[w]) / half[w]
+        s = min(u * u, _f32(1))
         v = c0 + s * (c1 + s * (c2 + s * (c3 + s * (c4 + s * c5))))
-        out[w] = sign * v / (behind[w] * ahead[w])
+        out[w] = v / (behind[w] * ahead[w])
 
 
 @_compiled
@@ -205,38 +206,49 @@ def _sum(x, t, weights, y0, y1, y2, y3):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _from_fewer(t_ns, values, x_ns, mean_step_ns, near, out):  # type: ignore[no-untyped-def]
-    """Fill `out` from the 8, 6, 4, 3 or 2 readings nearest to x, and return the index of the reading before x."""
+def _from_fewer(t_ns, values, x_ns, out):  # type: ignore[no-untyped-def]
+    """Fill `out` from the 8, 6, 4, 3 or 2 readings nearest to x, which is in ns after the first."""
     readings = len(t_ns)
-    while near + 1 < readings and t_ns[near + 1] - t_ns[0] <= x_ns:
-        near += 1
-    while near > 0 and t_ns[near] - t_ns[0] > x_ns:
-        near -= 1
-    part = np.empty(_FEWER[0])
-    if readings == 1:
-        out[:] = 0
-        return near
+    near = _before(t_ns, x_ns)
+    share = np.ones(_FEWER[0])
+    first = 0
     for order in _FEWER:
-        if order > readings:
-            continue
-        first = min(max(near - order // 2 + 1, 0), readings - order)
-        noise = 0.0
-        for j in range(order):
-            part[j] = 1.0
-            t_j = t_ns[first + j]
-            for k in range(order):
-                if k != j:
-                    t_k = t_ns[first + k]
-                    part[j] *= (x_ns - (t_k - t_ns[0])) / (t_j - t_k)
-            noise += abs(part[j])
-        if noise <= MOST_NOISE:
+        centred = near - order // 2 + 1
+        first = min(max(centred, 0), readings - order)
+        fits = order <= readings and (first == centred or order <= _ONE_SIDED)
+        if fits and _lagrange(t_ns, first, x_ns, share[:order]) <= MOST_NOISE:
             break
-    for channel in range(values.shape[1]):
+    for channel in range(len(out)):
         mean = 0.0
-        for j in range(order):
-            mean += part[j] * (values[first + j, channel] - values[0, channel])
+        for j in range(min(order, readings)):
+            mean += share[j] * (values[first + j, channel] - values[0, channel])
         out[channel] = mean
-    return near
+
+
+@_compiled
+def _before(t_ns, x_ns):  # type: ignore[no-untyped-def]
+    """Return the index of the last reading that is not after x."""
+    low, high = 0, len(t_ns) - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        if t_ns[middle] - t_ns[0] <= x_ns:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+@_compiled
+def _lagrange(t_ns, first, x_ns, share):  # type: ignore[no-untyped-def]
+    """Fill `share` with what each reading from `first` on has in the polynomial at x; return the Lebesgue function."""
+    noise = 0.0
+    for j in range(len(share)):
+        share[j] = 1.0
+        for k in range(len(share)):
+            if k != j:
+                share[j] *= (x_ns - (t_ns[first + k] - t_ns[0])) / (t_ns[first + j] - t_ns[first + k])
+        noise += abs(share[j])
+    return noise
 
 
 @_compiled

@@ -10,16 +10,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.preprocessing.recordings import by_stream, in_groups, run_starts, values_of
+from ml.preprocessing.recordings import by_stream, codes, in_groups, read_streams, run_starts, values_of
 from ml.preprocessing.segmentation import Spans
 from ml.preprocessing.tensors import Ticks, channel_names, cut
 from studies.study import Task
 from warehouse.errors import LakeError, Reason
 from warehouse.home import Home
-from warehouse.lake import Lake
 
 _Floats = npt.NDArray[np.float32]
-_COLUMNS = ("recording_id", "stream", "rate_hz", "t_ns", "x", "y", "z", "w")
+_COLUMNS = ("recording_id", "stream", "t_ns", "x", "y", "z", "w")
 
 
 def cut_segments(segments: pa.Table, recipe: Task, home: Home) -> _Floats:
@@ -30,7 +29,7 @@ def cut_segments(segments: pa.Table, recipe: Task, home: Home) -> _Floats:
     Parameters
     ----------
     segments : Table
-        ``batch_id, recording_id, start_ns, end_ns, steps``, the segments of a recording together.
+        ``batch_id, recording_id, start_ns, end_ns, steps``, those of a batch and in it of a recording together.
     recipe : Task
     home : Home
 
@@ -45,7 +44,7 @@ def cut_segments(segments: pa.Table, recipe: Task, home: Home) -> _Floats:
         If `resampled` lacks ticks of a segment, because its batch was run again in between.
     """
     signals = np.empty((segments.num_rows, recipe.segment.length, len(channel_names(recipe.input))), np.float32)
-    bounds = _recording_bounds(segments)
+    bounds = [*run_starts(codes(segments["recording_id"])[0]).tolist(), segments.num_rows]
     recordings = [segments.slice(start, end - start) for start, end in pairwise(bounds)]
     for part in in_groups([_ticks_in(recording, recipe) for recording in recordings]):
         read = segments.slice(bounds[part.start], bounds[part.stop] - bounds[part.start])
@@ -57,20 +56,14 @@ def cut_segments(segments: pa.Table, recipe: Task, home: Home) -> _Floats:
     return signals
 
 
-def _recording_bounds(segments: pa.Table) -> list[int]:
-    codes = pc.dictionary_encode(segments["recording_id"].combine_chunks()).indices.to_numpy()
-    return [*run_starts(codes).tolist(), segments.num_rows]
-
-
 def _ticks_in(recording: pa.Table, recipe: Task) -> int:
     lasting_s = (pc.max(recording["end_ns"]).as_py() - pc.min(recording["start_ns"]).as_py()) / 1e9
     return int(lasting_s * recipe.input.rate_hz) * len(recipe.input.streams)
 
 
 def _resampled(segments: pa.Table, recipe: Task, home: Home) -> pa.Table:
-    where = {key: pc.unique(segments[key]).to_pylist() for key in ("batch_id", "recording_id")}
-    rows = Lake(home).read("resampled", columns=_COLUMNS, where={**where, "stream": recipe.input.streams})
-    return rows.filter(pc.field("rate_hz") == recipe.input.rate_hz)
+    of = {name: pc.unique(segments[name]).to_pylist() for name in ("batch_id", "recording_id")}
+    return read_streams("resampled", _COLUMNS, home, of={**of, "stream": recipe.input.streams}, rate_hz=recipe.input.rate_hz)
 
 
 def _cut_recording(segments: pa.Table, streams: Mapping[str, pa.Table], recipe: Task) -> _Floats:

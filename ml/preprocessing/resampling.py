@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -29,14 +29,15 @@ _Values = npt.NDArray[np.float32]
 
 #: A step longer than this many median steps is a gap, as in the table `streams`.
 GAP_STEPS = 2.5
-#: Half power of the low-pass and start of its stop band, as shares of the new Nyquist frequency; pass band up to 0.8.
-CUTOFF, STOP_BAND = 0.9, 1.0
+#: Where the low-pass halves, as a share of the new Nyquist frequency.
+CUTOFF = 0.9
 #: A source at most this much faster than the clock counts as equally fast: "50 Hz" of a device is 49.9 to 50.4.
 _SAME_RATE = 1.02
 _REACH_TICKS = 24  # half length of the low-pass
 _KAISER = 7.0
 _GRID_POINTS_A_BLOCK = 16_384
 _LEAST_TICKS_A_BLOCK = 256
+_MOST_POINTS_A_TICK = 5_000  # keeps a block at some megabytes; enough for sources 10,000 times faster than the clock
 _BLOCKS_FOR_THREADS = 4
 _LEAST_LENGTH = 0.1  # of a resampled quaternion, before it is brought to one
 
@@ -57,9 +58,7 @@ class Piece:
     values: _Values
 
 
-def resample(
-    t_ns: _Times, values: _Values, *, rate_hz: float, origin_ns: int, max_gap_s: float | None = None
-) -> list[Piece]:
+def resample(t_ns: _Times, values: _Values, *, rate_hz: float, origin_ns: int, max_gap_s: float | None = None) -> list[Piece]:
     """Bring one stream to a uniform clock, piece by piece between its gaps.
 
     Tick k is at ``origin_ns + round(k × 1e9 / rate_hz)`` (`clock.Clock`), so streams with the same origin share their ticks.
@@ -67,10 +66,10 @@ def resample(
     reading of a piece. A reading with a value that is not finite counts as never delivered, on all its channels.
 
     If the stream is over 2 % faster than the clock (mean rate, gaps left out), a linear-phase low-pass keeps what lies
-    above the new Nyquist frequency from folding down: flat to 0.8 of it, half at 0.9, −70 dB from 1.0 on. At the ends of a
-    piece the signal goes on as its own point reflection, so constants and straight lines come out as they are and the
-    first and last tick are not filtered. A slower stream is only interpolated; see `kernels` for how, also near gaps
-    and in short pieces.
+    above the new Nyquist frequency from folding down: flat to 0.8 of it, half at 0.9, −70 dB from 1.0 on. Beyond the ends of
+    a piece the signal goes on as its own point reflection, so constants and straight lines come out as they are, and the
+    filter fades out over the last 24 ticks before an end. A slower stream is only interpolated; see `kernels` for how, also
+    near gaps and in short pieces.
 
     Parameters
     ----------
@@ -92,7 +91,8 @@ def resample(
     Raises
     ------
     ValueError
-        If the shapes do not fit, times do not ascend, or the rate or `max_gap_s` is not positive.
+        If the shapes do not fit, times do not ascend, the rate is not above 0 and at most 1 MHz, or `max_gap_s` is not
+        positive.
 
     Examples
     --------
@@ -107,8 +107,7 @@ def resample(
         return []
     starts, step_ns = _split(t_ns, max_gap_s)
     plan = _plan(clock, step_ns)
-    found = [_Stretch.of(plan, t_ns[start:end], values[start:end]) for start, end in zip(starts, [*starts[1:], None], strict=True)]
-    stretches = [stretch for stretch in found if stretch.ticks]
+    stretches = _stretches(plan, t_ns, values, starts)
     _work_through(block for stretch in stretches for block in stretch.blocks())
     return [Piece(stretch.first, stretch.out) for stretch in stretches]
 
@@ -198,33 +197,39 @@ class _Plan:
 
 @dataclass(frozen=True)
 class _Stretch:
-    """A piece on its way: readings in, ticks out."""
+    """A piece on its way: readings in, ticks from `first` on out; `points` are its first and last grid point."""
 
     plan: _Plan
     t_ns: _Times
     values: _Values
     first: int
-    ticks: int
-
-    @classmethod
-    def of(cls, plan: _Plan, t_ns: _Times, values: _Values) -> _Stretch:
-        first, last = plan.clock.at_or_after(int(t_ns[0])), plan.clock.at_or_before(int(t_ns[-1]))
-        return cls(plan, t_ns, values, first, max(0, last - first + 1))
-
-    @cached_property
-    def out(self) -> _Values:
-        return np.empty((self.ticks, self.values.shape[1]), np.float32)
-
-    @cached_property
-    def grid(self) -> tuple[int, int]:
-        """First and last grid point between the first and the last reading."""
-        first, last = self.plan.grid.at_or_after(int(self.t_ns[0])), self.plan.grid.at_or_before(int(self.t_ns[-1]))
-        # A tick is rounded to whole ns and its grid point is not, so the two may differ on which side of a reading they lie.
-        return min(first, self.first * self.plan.factor), max(last, (self.first + self.ticks - 1) * self.plan.factor)
+    points: tuple[int, int]
+    out: _Values
 
     def blocks(self) -> Iterator[tuple[_Stretch, int, int]]:
-        size = self.plan.ticks_a_block
-        return ((self, start, min(start + size, self.ticks)) for start in range(0, self.ticks, size))
+        ticks, size = len(self.out), self.plan.ticks_a_block
+        return ((self, start, min(start + size, ticks)) for start in range(0, ticks, size))
+
+
+def _stretches(plan: _Plan, t_ns: _Times, values: _Values, starts: npt.NDArray[np.intp]) -> list[_Stretch]:
+    """The pieces on which a tick falls."""
+    ends = np.append(starts[1:], len(t_ns))
+    from_ns, to_ns = t_ns[starts], t_ns[ends - 1]
+    first, last = plan.clock.at_or_after(from_ns), plan.clock.at_or_before(to_ns)
+    # Ticks and grid points are both rounded to whole ns, so the outermost tick and its grid point are both inside.
+    low, high = plan.grid.at_or_after(from_ns), plan.grid.at_or_before(to_ns)
+    ticks = last - first + 1
+    return [
+        _Stretch(
+            plan,
+            t_ns[starts[piece] : ends[piece]],
+            values[starts[piece] : ends[piece]],
+            int(first[piece]),
+            (int(low[piece]), int(high[piece])),
+            np.empty((ticks[piece], values.shape[1]), np.float32),
+        )
+        for piece in np.flatnonzero(ticks > 0)
+    ]
 
 
 def _checked(t_ns: _Times, values: _Values) -> tuple[_Times, _Values]:
@@ -242,13 +247,13 @@ def _finite(t_ns: _Times, values: _Values) -> tuple[_Times, _Values]:
     return t_ns[kept], values[kept]
 
 
-def _split(t_ns: _Times, max_gap_s: float | None) -> tuple[list[int], float]:
-    """Where pieces start, and the mean step inside them, in ns."""
+def _split(t_ns: _Times, max_gap_s: float | None) -> tuple[npt.NDArray[np.intp], float]:
+    """Where pieces start, and the mean step inside them in ns, infinite if each has one reading only."""
     if max_gap_s is not None and not max_gap_s > 0:
         raise ValueError(f"max_gap_s is {max_gap_s}; it must be above 0")
     steps = np.diff(t_ns)
     if not len(steps):
-        return [0], 1e9
+        return np.zeros(1, np.intp), math.inf
     if steps.min() <= 0:
         row = int(np.argmin(steps > 0)) + 1
         raise ValueError(f"times must ascend; the reading at index {row} is not later than the one before it")
@@ -256,7 +261,7 @@ def _split(t_ns: _Times, max_gap_s: float | None) -> tuple[list[int], float]:
     gaps = np.flatnonzero(steps > longest)
     bridged = len(steps) - len(gaps)
     within = int(t_ns[-1]) - int(t_ns[0]) - int(steps[gaps].sum())
-    return [0, *(gaps + 1).tolist()], within / bridged if bridged else 1e9
+    return np.append(0, gaps + 1), within / bridged if bridged else math.inf
 
 
 def _plan(clock: Clock, step_ns: float) -> _Plan:
@@ -264,7 +269,7 @@ def _plan(clock: Clock, step_ns: float) -> _Plan:
     if ratio <= _SAME_RATE:
         return _Plan(clock, clock, 1, None, step_ns)
     # What lies at the source's Nyquist frequency folds to no lower than the new one's: factor × new − source / 2 ≥ new / 2.
-    factor = max(2, math.ceil(ratio / 2 + 0.5))
+    factor = min(max(2, math.ceil(ratio / 2 + 0.5)), _MOST_POINTS_A_TICK)
     return _Plan(clock, clock.finer(factor), factor, _low_pass(factor), step_ns)
 
 
@@ -299,7 +304,7 @@ def _fill(stretch: _Stretch, start: int, end: int) -> None:
     """Write ticks `start` to `end` of a stretch."""
     from ml.preprocessing import kernels
 
-    plan, (first_point, last_point) = stretch.plan, stretch.grid
+    plan, (first_point, last_point) = stretch.plan, stretch.points
     wanted = (stretch.first + start) * plan.factor - plan.reach, (stretch.first + end - 1) * plan.factor + plan.reach
     there = max(wanted[0], first_point), min(wanted[1], last_point)
     t_ns, values = _around(stretch, plan.grid.instant(there[0]), plan.grid.instant(there[1]), kernels.READINGS)
@@ -309,7 +314,9 @@ def _fill(stretch: _Stretch, start: int, end: int) -> None:
     for channel in range(0, values.shape[1], kernels.CHANNELS):
         some = slice(channel, channel + kernels.CHANNELS)
         readings = np.ascontiguousarray(values[:, some])
-        kernels.interpolate(t_ns, readings, lead_ns, float(plan.grid.period_ns), plan.step_ns, grid[some, known])
+        kernels.interpolate(
+            t_ns, readings, lead_ns, float(plan.grid.period_ns), plan.step_ns, grid[some], known.start, known.stop - known.start
+        )
     if plan.taps is None:
         np.add(grid.T, values[0], out=stretch.out[start:end])
     else:
@@ -350,7 +357,7 @@ def _signs(unit: _Values) -> _Values:
 def _of_unit_length(piece: Piece, t_ns: _Times, unit: _Values, clock: Clock) -> _Values:
     length = magnitude(piece.values)
     lost = np.flatnonzero(length < _LEAST_LENGTH)
-    found = piece.values / np.maximum(length, _LEAST_LENGTH)[:, np.newaxis]
+    found = np.divide(piece.values, np.maximum(length, _LEAST_LENGTH)[:, np.newaxis], dtype=np.float32)
     found[lost] = unit[_nearest(t_ns, clock.ticks(piece.first_step + lost))]
     return -found if found[0, 3] < 0 else found
 

@@ -38,12 +38,7 @@ class Spans:
 
     def times_ns(self, clock: Clock) -> tuple[_Ints, _Ints]:
         """Return the times of the first and the last tick of each run, ns since 1970 UTC."""
-        if not len(self):
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        last = self.first + self.steps - 1
-        begin, end = int(self.first.min()), int(last.max())
-        ticks = clock.ticks(begin, end - begin + 1)
-        return ticks[self.first - begin], ticks[last - begin]
+        return clock.ticks(self.first), clock.ticks(self.first + self.steps - 1)
 
 
 def common_spans(streams: Sequence[Spans]) -> Spans:

@@ -19,6 +19,9 @@ from warehouse.errors import Reason, UnknownName, did_you_mean
 from warehouse.home import Home
 from warehouse.lake import Lake
 
+#: The tables that a selection is made from.
+SELECTED_FROM = ("batches", "recordings", "segments", "streams", "verdicts")
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -28,7 +31,7 @@ class Selection:
     ----------
     segments : Table
         ``segment_id, batch_id, recording_id, participant, label, start_ns, end_ns, steps, value_hash`` (the recording's),
-        sorted by recording and start.
+        sorted by batch, recording and start.
     copies_dropped : int
         Accepted recordings left out because an earlier one has the same sensor values.
     """
@@ -82,7 +85,7 @@ def select_segments(study: Study, task: str, home: Home) -> Selection:
     kept = recordings.filter(~pc.field("recording_id").isin(copies)).select(["recording_id", "value_hash"])
     segments = _current(lake, recipe, {**of_batches, "task": f"{study.study}.{task}"}, labels_of(study, recipe))
     joined = segments.join(kept, "recording_id", join_type="inner")
-    return Selection(joined.sort_by([("recording_id", "ascending"), ("start_ns", "ascending")]), len(copies))
+    return Selection(joined.sort_by([(key, "ascending") for key in _TOGETHER]), len(copies))
 
 
 def fingerprint(selection: Selection, study: Study, task: str) -> str | None:
@@ -131,6 +134,7 @@ def _copies(recordings: pa.Table, streams: pa.Table) -> pa.Array:
     return pa.array(copies, pa.string())
 
 
+_TOGETHER = ("batch_id", "recording_id", "start_ns")
 _EARLIEST_FIRST = ("received_at", "started_at", "recording_id")
 
 

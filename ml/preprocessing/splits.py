@@ -72,7 +72,8 @@ def plan_splits(rows: Sequence[Row], split: Split, *, seed: int) -> SplitPlan:
         One for each segment; their order does not matter.
     split : Split
         With a `test` share, whole groups are held out, chosen by a seeded order of their names and adjusted as little as
-        possible so that every label is on both sides; the others are spread over stratified folds. Without one, every
+        possible so that every label is on both sides, and those of a single group are taught; the others are spread over
+        stratified folds. Without one, every
         group is in exactly one fold, and every fold is tested once.
     seed : int
 
@@ -146,7 +147,7 @@ def _count(rows: Sequence[Row], group: str, seed: int) -> tuple[list[str], _Coun
 
 
 def _held_out(counts: _Counts, share: float) -> npt.NDArray[np.bool_]:
-    """The first groups, exchanged, added or taken away as long as that puts more labels on both sides."""
+    """The first groups, exchanged, added or taken away as long as that leaves fewer labels on the wrong side."""
     test = np.zeros(len(counts), bool)
     if share > 0:
         test[: min(max(1, round(share * len(counts))), len(counts) - 1)] = True
@@ -156,15 +157,15 @@ def _held_out(counts: _Counts, share: float) -> npt.NDArray[np.bool_]:
 
 
 def _better_test(test: npt.NDArray[np.bool_], has: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_] | None:
-    """The first exchange, addition or removal of groups that leaves the fewest labels on one side; None if none helps."""
-    best, fewest = None, _one_sided(test, has)
+    """The first exchange, addition or removal of groups that leaves the fewest labels misplaced; None if none helps."""
+    best, fewest = None, _misplaced(test, has)
     if fewest == 0:
         return None
     inside, outside = (_first_of_each_kind(side, has) for side in (test, ~test))
     for move in [*([i, j] for i in inside for j in outside), *([j] for j in outside), *([i] for i in inside)]:
         changed = test.copy()
         changed[move] ^= True
-        if changed.any() and not changed.all() and (left := _one_sided(changed, has)) < fewest:
+        if changed.any() and not changed.all() and (left := _misplaced(changed, has)) < fewest:
             best, fewest = changed, left
     return best
 
@@ -176,9 +177,11 @@ def _first_of_each_kind(side: npt.NDArray[np.bool_], has: npt.NDArray[np.bool_])
     return sorted(members[first].tolist())
 
 
-def _one_sided(test: npt.NDArray[np.bool_], has: npt.NDArray[np.bool_]) -> int:
+def _misplaced(test: npt.NDArray[np.bool_], has: npt.NDArray[np.bool_]) -> int:
+    """Labels of two groups or more that are on one side only, and labels of one group that nothing would teach."""
+    tested, taught = has[test].any(axis=0), has[~test].any(axis=0)
     shared = has.sum(axis=0) >= 2
-    return int((shared & ~(has[test].any(axis=0) & has[~test].any(axis=0))).sum())
+    return int(np.where(shared, ~(tested & taught), tested).sum())
 
 
 def _folds(names: Sequence[str], counts: _Counts, split: Split) -> _Counts:
@@ -237,20 +240,24 @@ def _uncovered(counts: _Counts, fold: _Counts) -> npt.NDArray[np.bool_]:
 
 
 def _statement(people: Mapping[str, Sequence[str]], one_sided: Sequence[str], *, honest: bool) -> str:
-    lonely = [f"'{label}' was recorded by {names[0]} only" for label, names in people.items() if len(names) == 1]
+    alone: dict[str, list[str]] = {}
+    for label, names in people.items():
+        if len(names) == 1:
+            alone.setdefault(names[0], []).append(f"'{label}'")
+    only = _listed([f"only {person} recorded {_listed(labels)}" for person, labels in sorted(alone.items())], between="; ")
     if not honest:
         return (
-            f"No honest split exists, for fewer than two labels were recorded by two participants or more: {_listed(lonely)}. "
+            f"No honest split exists, for fewer than two labels were recorded by two participants or more: {only}. "
             "A model can score by telling the people apart instead of the labels. The recordings were split instead: the "
             "scores say nothing about new people, and nothing can be promoted."
         )
     said = ["The scores are for people whom the model never saw in training."]
-    if lonely:
-        said.append(f"{_listed(lonely)}: nobody else can be scored on it, and when that person is tested nothing taught it.")
+    if alone:
+        said.append(f"But {only}: nobody else can be scored on that, and when that person is tested nothing taught it.")
     if one_sided:
         said.append(f"With so few participants, {_listed(one_sided)} could not be put both where is taught and where is tested.")
     return " ".join(said)
 
 
-def _listed(parts: Sequence[str], most: int = 12) -> str:
-    return ", ".join(parts[:most]) + (f" and {len(parts) - most} more" if len(parts) > most else "")
+def _listed(parts: Sequence[str], between: str = ", ", most: int = 12) -> str:
+    return between.join(parts[:most]) + (f" and {len(parts) - most} more" if len(parts) > most else "")

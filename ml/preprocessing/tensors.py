@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ml.preprocessing.clock import Clock
+from ml.preprocessing.resampling import Piece, magnitude, resample, resample_quaternions
 from ml.preprocessing.segmentation import Spans, common_spans, cut_spans
 from studies.study import Input, Task
 from warehouse.errors import Reason, UnreadableFile
-
-if TYPE_CHECKING:
-    from ml.preprocessing.resampling import Piece
 
 _Ints = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float32]
@@ -84,6 +81,12 @@ def channel_names(inputs: Input) -> tuple[str, ...]:
     )
 
 
+def resample_stream(stream: str, t_ns: _Ints, values: _Floats, *, rate_hz: float, origin_ns: int) -> list[Piece]:
+    """Bring a stream to a uniform clock as its values ask for: orientations stay unit quaternions."""
+    method = resample_quaternions if stream == "orientation" else resample
+    return method(t_ns, values, rate_hz=rate_hz, origin_ns=origin_ns)
+
+
 def cut_streams(streams: Mapping[str, tuple[_Ints, _Floats]], task: Task) -> Cut:
     """Resample, segment and cut the streams of one recording as a task asks for.
 
@@ -104,8 +107,6 @@ def cut_streams(streams: Mapping[str, tuple[_Ints, _Floats]], task: Task) -> Cut
     UnreadableFile
         If a stream that the task needs is missing or empty.
     """
-    from ml.preprocessing.resampling import resample  # compiles; whoever only reads examples need not wait for it
-
     needed = {stream: _present(streams, stream) for stream in task.input.streams}
     rate_hz = task.input.rate_hz
     origin_ns = min(int(t_ns[0]) for t_ns, _ in needed.values())
@@ -216,7 +217,7 @@ def _block(stream: Ticks, first: _Ints, steps: int, *, norm: bool) -> _Floats:
     values = stream.values[rows]
     if not norm:
         return values
-    return np.concatenate([values, np.linalg.norm(values, axis=2, keepdims=True)], axis=2)
+    return np.concatenate([values, magnitude(values)[:, :, np.newaxis]], axis=2)
 
 
 def _has_norm(stream: str, inputs: Input) -> bool:

@@ -26,9 +26,8 @@ def query(
 
 def tables(context: typer.Context, table: Annotated[str | None, typer.Argument(help="Only this table.")] = None) -> None:
     """Show the data dictionary: every table and column with type, unit and meaning."""
-    from warehouse.query import data_dictionary
-
     from warehouse.errors import Reason, UnknownName, did_you_mean
+    from warehouse.query import data_dictionary
 
     shown = face(context)
     rows = data_dictionary(shown.home).to_pylist()

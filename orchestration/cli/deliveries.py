@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
 from ingestion.delivery import deliver
 from ingestion.manifest import draft_manifest
-
 from orchestration.cli.face import face
 from studies import find_study
 from warehouse.errors import KinelakeError, Reason
@@ -69,9 +69,8 @@ def submit(
 
 def report(context: typer.Context, batch: Annotated[str, typer.Argument(help="Batch id.")]) -> None:
     """Write the quality report of a batch (HTML) and print where it is."""
-    from quality.report import write_report
-
     from ingestion.vault import Vault
+    from quality.report import write_report
 
     shown = face(context)
     receipt = Vault(shown.home).receipt(batch)

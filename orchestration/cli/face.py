@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as RichTable
 
 from orchestration.environment import prepare_environment
 from warehouse.errors import KinelakeError
 from warehouse.home import Home
+
+_SHORT = 24
+_WIDTH_OF_A_FILE = 150
 
 
 @dataclass
@@ -25,8 +30,8 @@ class Face:
 
     home_path: str | None
     as_json: bool
-    out: Console = field(default_factory=lambda: Console(soft_wrap=True, highlight=False))
-    err: Console = field(default_factory=lambda: Console(stderr=True, soft_wrap=True, highlight=False))
+    out: Console = field(default_factory=lambda: _console())
+    err: Console = field(default_factory=lambda: _console(stderr=True))
 
     @property
     def home(self) -> Home:
@@ -37,21 +42,21 @@ class Face:
 
     def say(self, message: str) -> None:
         """Tell a person what is going on."""
-        self.err.print(message, markup=False)
+        self.err.print(message, markup=False, soft_wrap=True)
 
     def answer(self, value: Any, text: str | None = None) -> None:
         """Give the answer: `value` as JSON, or `text` (default: the value itself) for a person."""
         if self.as_json:
             sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False) + "\n")
         else:
-            self.out.print(str(value) if text is None else text, markup=False)
+            self.out.print(str(value) if text is None else text, markup=False, soft_wrap=True)
 
     def table(self, rows: Sequence[Mapping[str, Any]], *, title: str = "", empty: str = "nothing") -> None:
         """Give rows: a list of objects as JSON, or a drawn table for a person."""
         if self.as_json:
             self.answer(list(rows))
         elif not rows:
-            self.out.print(empty, markup=False)
+            self.out.print(empty, markup=False, soft_wrap=True)
         else:
             self.out.print(drawn(rows, title))
 
@@ -73,23 +78,34 @@ def explain(error: KinelakeError, *, as_json: bool) -> None:
 
 
 def drawn(rows: Sequence[Mapping[str, Any]], title: str) -> RichTable:
-    """Return rows as a table for a terminal; the first row names the columns."""
-    drawn = RichTable(title=title or None, title_justify="left", header_style="bold", title_style="bold")
-    for name, value in (rows[0] if rows else {"nothing": ""}).items():
-        drawn.add_column(name, justify="right" if isinstance(value, int | float) and not isinstance(value, bool) else "left")
-    for row in rows:
-        drawn.add_row(*(_cell(value) for value in row.values()))
-    return drawn
+    """Return rows as a table for a terminal; the first row names the columns, long texts fold, short ones never do."""
+    table = RichTable(title=title or None, title_justify="left", title_style="bold", header_style="bold", box=box.SIMPLE_HEAD)
+    names = list(rows[0]) if rows else ["nothing"]
+    cells = [[_cell(row[name]) for name in names] for row in rows]
+    for number, name in enumerate(names):
+        longest = max((len(row[number]) for row in cells), default=0)
+        numeric = all(isinstance(row[name], int | float | None) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", no_wrap=longest <= _SHORT, overflow="fold")
+    for row in cells:
+        table.add_row(*row)
+    return table
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")
-    return str(value).replace("[", "\\[")
+    return escape(str(value))
+
+
+def _console(*, stderr: bool = False) -> Console:
+    """A console that keeps tables readable in files and pipes, where no terminal states a width."""
+    return Console(stderr=stderr, soft_wrap=False, highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
 
 
 def _plain(value: Any) -> Any:

@@ -16,10 +16,16 @@ _Why = Annotated[str, typer.Option(help="Why.")]
 
 def models(context: typer.Context, task: Annotated[str | None, typer.Argument(help="Only this <study>.<task>.")] = None) -> None:
     """List model versions with their scores and the champion of each task."""
-    from orchestration.status import model_versions
+    from orchestration.status import model_versions, without_gate
 
     shown = face(context)
-    shown.table(model_versions(shown.home, task), empty="no model yet: kinelake run trains what can be trained")
+    rows = model_versions(shown.home, task)
+    if shown.as_json:
+        shown.answer(rows)
+        return
+    shown.table([without_gate(row) for row in rows], empty="no model yet: kinelake run trains what can be trained")
+    for sentence in dict.fromkeys(f"{row['task']} {row['version']}: {row['gate']}" for row in rows):
+        shown.answer(sentence)
 
 
 def promote(context: typer.Context, task: _Task, version: Annotated[int, typer.Argument()], who: _Who, why: _Why) -> None:
@@ -39,7 +45,7 @@ def rollback(context: typer.Context, task: _Task, who: _Who, why: _Why) -> None:
     from ml.registry import Registry
 
     shown = face(context)
-    version = Registry(shown.home).rollback(task, who=who, why=why)
+    version = Registry(shown.home).rollback(task, who=who, why=why).version
     publish_home(shown.home)
     shown.answer({"task": task, "champion": version}, f"version {version} is champion of {task} again")
 

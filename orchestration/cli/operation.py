@@ -53,6 +53,7 @@ def up(
 def status(context: typer.Context) -> None:
     """Show batches, verdicts, models and what is still to be done."""
     from orchestration.status import status as state_of
+    from orchestration.status import without_gate
 
     shown = face(context)
     state = state_of(shown.home)
@@ -60,7 +61,7 @@ def status(context: typer.Context) -> None:
         shown.answer(state)
         return
     shown.table(state["batches"], title="Batches", empty="no batch yet: kinelake submit delivers one")
-    shown.table(state["models"], title="Champions", empty="no champion yet")
+    shown.table([without_gate(row) for row in state["models"]], title="Champions", empty="no champion yet")
     pending = state["pending"]
     shown.answer(pending, "\n".join(f"pending: {due['key']} ({due['why']})" for due in pending) or "nothing is pending")
 

@@ -68,7 +68,7 @@ def _script(home: Home, receipt: Receipt, study: Study) -> None:
     write_report(receipt.batch_id, study, home)
     resample_batch(receipt.batch_id, study, home)
     segment_batch(receipt.batch_id, study, home)
-    complete_batch(delivered(receipt), study.contract_version, home)
+    complete_batch(delivered(receipt), home, contract_version=study.contract_version, recipe_version=study.recipe_version)
     publish_home(home)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion.readers import csv_columns
@@ -35,12 +35,14 @@ def test_columns_are_taken_by_name_and_nanoseconds_stay_exact():
     assert values[4].tolist() == [3.0, 2.0, 4.5]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, csv_columns.LATEST_NS - 1), min_size=1, max_size=30))
 def test_every_allowed_nanosecond_survives_the_round_trip(stamps):
     t_ns, _ = read(HEADER + "".join(f"{stamp},0,1,2,3\n" for stamp in stamps))
     assert t_ns.tolist() == stamps
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=30))
 def test_every_float32_survives_the_round_trip(numbers):
     _, values = read(HEADER + "".join(f"{row},0,1,2,{number!r}\n" for row, number in enumerate(numbers)))

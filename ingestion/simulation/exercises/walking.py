@@ -51,7 +51,7 @@ def _strikes(bout: Bout, phase: Floats) -> Floats:
 
 
 def _turning_back(bout: Bout) -> Floats:
-    """Heading in rad of somebody who walks up and down a corridor of 6 to 14 s."""
-    turns = np.cumsum(bout.rng.uniform(6, 14, int(bout.t_s[-1] / 6) + 1))
+    """Heading in rad of somebody who walks up and down a corridor of 12 to 25 s."""
+    turns = np.cumsum(bout.rng.uniform(12, 25, int(bout.t_s[-1] / 12) + 1))
     ways = np.where(bout.rng.random(len(turns)) < 0.5, np.pi, -np.pi)
     return eased((bout.t_s[:, None] - turns) / 1.6) @ ways

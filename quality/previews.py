@@ -1,0 +1,168 @@
+"""Short stretches of signal as SVG paths: around the longest pause where there is one, else from the middle.
+
+Belongs here: which readings are drawn and where they lie on paper. Only numbers leave this module as paths; words are added,
+and escaped, in the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from warehouse.lake import Lake
+
+#: Drawing size of a preview, in its own units.
+WIDTH, HEIGHT = 640, 150
+#: Together the previews of a page read at most so many readings, so that a page of long recordings is written in seconds.
+MOST_READINGS = 3_000_000
+
+_AXES = ("x", "y", "z", "w")
+_GAP_STEPS = 2.5
+_SECONDS = 20.0
+_POINTS = 200
+_MOST_PIECES = 40
+
+_Times = npt.NDArray[np.int64]
+_Values = npt.NDArray[np.float32]
+_Numbers = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One stretch of one stream.
+
+    Parameters
+    ----------
+    paths : mapping of str to str
+        SVG path data of each axis; a new sub-path after every gap.
+    start_s, end_s : float
+        The stretch, in seconds since the stream's first reading.
+    low, high : float
+        Values at the lower and upper edge, in the stream's unit.
+    pause_s : float
+        Length of the pause that it is drawn around; 0 if there is none.
+    pause_at : tuple of float
+        Left edge and width of that pause, in drawing units.
+    """
+
+    paths: Mapping[str, str]
+    start_s: float
+    end_s: float
+    low: float
+    high: float
+    pause_s: float
+    pause_at: tuple[float, float]
+
+
+def read_previews(batch_id: str, wanted: Sequence[tuple[str, str]], lake: Lake) -> dict[tuple[str, str], Preview]:
+    """Draw one stretch of each wanted stream.
+
+    Parameters
+    ----------
+    batch_id : str
+    wanted : sequence of (recording_id, stream)
+    lake : Lake
+
+    Returns
+    -------
+    dict
+        By recording and stream; without those that hold fewer than two finite readings.
+    """
+    where = {
+        "batch_id": batch_id,
+        "recording_id": sorted({recording for recording, _ in wanted}),
+        "stream": sorted({stream for _, stream in wanted}),
+    }
+    samples = lake.read("samples", columns=["recording_id", "stream", "t_ns", *_AXES], where=where)
+    found = {key: preview(*_readings(samples, rows)) for key, rows in _runs(samples).items() if key in set(wanted)}
+    return {key: drawn for key, drawn in found.items() if drawn}
+
+
+def preview(t_ns: _Times, values: _Values) -> Preview | None:
+    """Draw a stretch of a stream; None if there is nothing to draw.
+
+    Parameters
+    ----------
+    t_ns : ndarray of int64, shape (n,)
+        Sorted.
+    values : ndarray of float32, shape (n, 3) or (n, 4)
+    """
+    finite = np.isfinite(values).all(axis=1)
+    t_ns, values = t_ns[finite], values[finite]
+    if t_ns.size < 2:
+        return None
+    steps = np.diff(t_ns)
+    longest, usual = int(np.argmax(steps)), float(np.median(steps))
+    pause_ns = int(steps[longest]) if steps[longest] > _GAP_STEPS * usual else 0
+    first_ns, last_ns = _stretch(t_ns, longest, pause_ns)
+    inside = slice(int(np.searchsorted(t_ns, first_ns)), int(np.searchsorted(t_ns, last_ns, side="right")))
+    low, high = float(values[inside].min()), float(values[inside].max())
+    across = (t_ns[inside] - first_ns) * (WIDTH / (last_ns - first_ns))
+    scale = (HEIGHT - 8) / ((high - low) or 1)
+    cuts = np.flatnonzero(steps[inside.start : inside.stop - 1] > _GAP_STEPS * usual) + 1
+    down = HEIGHT - 4 - (values[inside] - low) * scale
+    return Preview(
+        {axis: _path(across, down[:, n], cuts) for n, axis in zip(range(values.shape[1]), _AXES, strict=False)},
+        (first_ns - int(t_ns[0])) / 1e9,
+        (last_ns - int(t_ns[0])) / 1e9,
+        low,
+        high,
+        pause_ns / 1e9,
+        ((int(t_ns[longest]) - first_ns) * WIDTH / (last_ns - first_ns), pause_ns * WIDTH / (last_ns - first_ns)),
+    )
+
+
+def _stretch(t_ns: _Times, longest: int, pause_ns: int) -> tuple[int, int]:
+    if pause_ns:
+        beside = int(min(max(pause_ns, 5e9), 30e9))
+        first, last = int(t_ns[longest]) - beside, int(t_ns[longest + 1]) + beside
+    else:
+        first = (int(t_ns[0]) + int(t_ns[-1])) // 2 - int(_SECONDS * 1e9 / 2)
+        last = first + int(_SECONDS * 1e9)
+    return max(first, int(t_ns[0])), min(last, int(t_ns[-1]))
+
+
+def _path(across: _Numbers, down: _Numbers, cuts: npt.NDArray[np.intp]) -> str:
+    pieces = zip(np.split(across, cuts), np.split(down, cuts), strict=True) if cuts.size < _MOST_PIECES else [(across, down)]
+    return "".join(_line(*_thinned(x, y)) for x, y in pieces if x.size)
+
+
+def _thinned(x: _Numbers, y: _Numbers) -> tuple[_Numbers, _Numbers]:
+    """Keep the smallest and the largest value of each bucket, so that no spike is lost."""
+    if x.size <= 2 * _POINTS:
+        return x, y
+    starts = np.linspace(0, x.size, _POINTS // 2, endpoint=False).astype(np.intp)
+    ends = np.column_stack([np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)])
+    return np.repeat(x[starts], 2), ends.ravel()
+
+
+def _line(x: _Numbers, y: _Numbers) -> str:
+    points = np.rint(np.column_stack([x, y])).astype(int).tolist()
+    return "M" + "L".join(f"{left} {top}" for left, top in points)
+
+
+def _runs(samples: pa.Table) -> dict[tuple[str, str], list[slice]]:
+    """Find the stretches of rows that belong to one stream; they lie together as they were written."""
+    if not samples.num_rows:
+        return {}
+    names = [samples[name].combine_chunks().dictionary_encode() for name in ("recording_id", "stream")]
+    codes = [column.indices.to_numpy() for column in names]
+    edges = np.flatnonzero((np.diff(codes[0]) != 0) | (np.diff(codes[1]) != 0)) + 1
+    found: dict[tuple[str, str], list[slice]] = {}
+    for start, stop in zip([0, *edges.tolist()], [*edges.tolist(), samples.num_rows], strict=True):
+        key = names[0].dictionary[int(codes[0][start])].as_py(), names[1].dictionary[int(codes[1][start])].as_py()
+        found.setdefault(key, []).append(slice(start, stop))
+    return found
+
+
+def _readings(samples: pa.Table, runs: Sequence[slice]) -> tuple[_Times, _Values]:
+    rows = pa.concat_tables([samples.slice(run.start, run.stop - run.start) for run in runs])
+    axes = [axis for axis in _AXES if rows[axis].null_count < rows.num_rows]
+    times, values = rows["t_ns"].to_numpy(), [rows[axis].to_numpy() for axis in axes]
+    order = np.argsort(times, kind="stable")
+    return times[order], np.column_stack([*values, np.empty((times.size, 0), np.float32)])[order]

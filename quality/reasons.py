@@ -1,0 +1,295 @@
+"""What a broken demand means, told to somebody who records and does not program: found, allowed, where, what to do.
+
+Belongs here: one wording for each reason code, and the codes' headings. Which rows break a demand is told by `quality.suites`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from quality.suites import Demand
+from studies.study import StreamContract, Study
+from warehouse.errors import Reason, did_you_mean
+
+Row = Mapping[str, object]
+
+#: Headings for the codes that this room gives; a reader's own codes are headed by their words.
+HEADINGS: Mapping[str, str] = {
+    "rate_out_of_contract": "Sampling rate outside what the study allows",
+    "gap_too_long": "A pause in the recording that is too long",
+    "jitter_too_high": "Readings come too irregularly",
+    "out_of_range": "Values that cannot be true",
+    "saturated": "The sensor was at the end of its range",
+    "unit_implausible": "The unit or the scale looks wrong",
+    "stream_missing": "A sensor is missing",
+    "too_short": "Recording too short",
+    "label_unknown": "Label that the study does not know",
+    "label_missing": "No label",
+    "participant_unknown": "Participant code that the study does not know",
+    "copy_of_recording": "Copy of another recording",
+    "copy_of_other_participant": "Same sensor values as another participant",
+}
+
+_GRAVITY = 9.80665
+_RADIANS_A_DEGREE = math.pi / 180
+_FACTS = {
+    "rate_hz": "sampling rate",
+    "longest_gap_s": "longest pause",
+    "jitter": "regularity",
+    "saturated": "saturation",
+    "minimum": "smallest value",
+    "maximum": "largest value",
+    "norm_median": "median length",
+    "unit": "unit",
+}
+_MANIFEST_AGAIN = "put it right in manifest.csv and deliver the batch again under a new name"
+
+
+@dataclass(frozen=True)
+class Other:
+    """The recording whose values another one shares.
+
+    Parameters
+    ----------
+    start_ns : int
+        First reading, ns since 1970 UTC.
+    source : str
+        File (and ``::member``) of the shared stream.
+    """
+
+    recording_id: str
+    participant: str
+    batch_id: str
+    start_ns: int
+    source: str
+
+
+def heading(code: str) -> str:
+    """Return a code's heading.
+
+    Examples
+    --------
+    >>> heading("too_short"), heading("zip_truncated")
+    ('Recording too short', 'Zip truncated')
+    """
+    return HEADINGS.get(code, code.replace("_", " ").capitalize())
+
+
+def figure(value: float) -> str:
+    """Write a measured number with three or four digits that count.
+
+    Examples
+    --------
+    >>> figure(56.0712), figure(12.5), figure(0.00312), figure(5), figure(12345.6)
+    ('56.07', '12.5', '0.00312', '5', '12,346')
+    """
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
+
+
+def spoken(stream: str) -> str:
+    """Return a stream's name in words."""
+    return stream.replace("_", " ")
+
+
+def sign(unit: object) -> str:
+    """Return the lake's name of a unit as people write it.
+
+    Examples
+    --------
+    >>> sign("m/s^2"), sign("uT")
+    ('m/s²', 'µT')
+    """
+    return str(unit).replace("^2", "²").replace("uT", "µT")
+
+
+def finding_reason(finding: Row) -> Reason:
+    """Pass a reader's finding on."""
+    code, sentence, place, remedy = (str(finding[part] or "") for part in ("code", "sentence", "place", "remedy"))
+    return Reason(code or "file_unreadable", sentence, place or str(finding["path"] or ""), remedy)
+
+
+def manifest_reason(demand: Demand, recording: Row, study: Study, path: str) -> Reason:
+    """Say what is wrong with a label or a participant; `path` is a file of the recording."""
+    if demand.code == "participant_unknown":
+        sentence = f"participant '{recording['participant']}' does not fit the study's pattern {study.participants}"
+        return Reason(demand.code, sentence, f"manifest.csv, participant of {path}", _MANIFEST_AGAIN)
+    place = f"manifest.csv, label of {path}"
+    if recording["label"] is None:
+        sentence = f"the recording has no label; allowed: {', '.join(study.labels)}"
+        return Reason("label_missing", sentence, place, _MANIFEST_AGAIN)
+    delivered = str(recording["label_as_delivered"] or recording["label"])
+    sentence = f"label '{delivered}' is not one of the study's{did_you_mean(delivered, study.labels)}"
+    remedy = f"{_MANIFEST_AGAIN}, or have the data team add it to studies/{study.study}.yaml as a label or an alias"
+    return Reason(demand.code, sentence, place, remedy)
+
+
+def contents_reason(demand: Demand, recording: Row, study: Study, *, path: str, found: Sequence[str]) -> Reason:
+    """Say which sensor is missing, or that the recording is too short; `found` are its streams."""
+    if demand.code == "too_short":
+        duration = recording["duration_s"]
+        lasts = (
+            f"lasts {figure(duration)} s" if isinstance(duration, float) and not math.isnan(duration) else "has no known duration"
+        )
+        sentence = f"the recording {lasts}; the study asks for at least {figure(study.min_duration_s or 0)} s"
+        return Reason(
+            demand.code, sentence, path, "record again, for longer; start the sensor before and stop it after the exercise"
+        )
+    missing = demand.column.removeprefix("has_")
+    what = "no sensor at all" if missing == "any" else f"no {spoken(missing)}"
+    there = ", ".join(map(spoken, found)) or "nothing that could be read"
+    remedy = "switch the sensor on and record again; if its file exists, send it and name it in manifest.csv, in a new batch"
+    return Reason(demand.code, f"the recording holds {what}, which the study requires; found: {there}", path, remedy)
+
+
+def stream_reasons(demands: Sequence[Demand], row: Row, contract: StreamContract) -> list[Reason]:
+    """Say what is wrong with one stream, a reason for each code.
+
+    Parameters
+    ----------
+    demands : sequence of Demand
+        Those that the stream does not fulfil; not empty.
+    row : mapping
+        The stream's row of table `streams`.
+    contract : StreamContract
+    """
+    unmeasured = [demand for demand in demands if _absent(row[demand.column])]
+    told = {demand.code for demand in unmeasured}
+    reasons = [_not_measured(unmeasured, row)] if unmeasured else []
+    codes = dict.fromkeys(demand.code for demand in demands if demand.code not in told)
+    return reasons + [_WORDINGS[code](row, contract) for code in codes]
+
+
+def copy_reason(other: Other, *, participant: str, streams: Sequence[str], start_ns: int, source: str, batch_id: str) -> Reason:
+    """Say whose values a recording repeats, and how far the two are apart in time."""
+    where = "the same batch" if other.batch_id == batch_id else f"batch {other.batch_id}"
+    values = f"the {' and '.join(map(spoken, streams))} values are identical to those of recording {other.recording_id}"
+    sentence = f"{values} of participant {other.participant} ({other.source} in {where}), {_apart(start_ns - other.start_ns)}"
+    place = f"{source}, {' and '.join(map(spoken, streams))}"
+    if other.participant != participant:
+        remedy = (
+            "find out which participant it really was; if it is this one, have the other one's withdrawn and this one released"
+        )
+        return Reason("copy_of_other_participant", sentence, place, remedy)
+    return Reason("copy_of_recording", sentence, place, "nothing to do if it was sent twice: the other one is used")
+
+
+def _not_measured(demands: Sequence[Demand], row: Row) -> Reason:
+    names = list(dict.fromkeys(_FACTS[demand.column] for demand in demands))
+    listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    rows = row["rows"]
+    sentence = f"the {_name(row)} has {rows} reading{'s' if rows != 1 else ''}, too few or too odd to tell its {listed}"
+    return Reason(demands[0].code, sentence, _place(row), "record again, and check that the file is complete")
+
+
+def _rate(row: Row, contract: StreamContract) -> Reason:
+    rate, declared = _number(row["rate_hz"]), row["declared_rate_hz"]
+    claims = f" (its file says {figure(_number(declared))})" if declared and abs(_number(declared) - rate) > 0.02 * rate else ""
+    allowed = f"{figure(contract.rate_hz[0])} to {figure(contract.rate_hz[1])}"
+    sentence = f"the {_name(row)} was read {figure(rate)} times a second{claims}; the study allows {allowed} Hz"
+    remedy = "set the sensor's rate in the recording app and record again; if this rate is meant, the study's limits must change"
+    return Reason("rate_out_of_contract", sentence, _place(row), remedy)
+
+
+def _gap(row: Row, contract: StreamContract) -> Reason:
+    gaps = row["gaps"]
+    count = f", one of {gaps}" if isinstance(gaps, int) and gaps > 1 else ""
+    pause = f"the {_name(row)} pauses for {figure(_number(row['longest_gap_s']))} s{count}"
+    remedy = (
+        "keep the sensor close to the receiver and the app in the foreground; send the parts before and after as two recordings"
+    )
+    return Reason("gap_too_long", f"{pause}; the study allows {figure(contract.max_gap_s or 0)} s", _place(row), remedy)
+
+
+def _jitter(row: Row, contract: StreamContract) -> Reason:
+    found = f"the time between readings of the {_name(row)} varies by {_percent(row['jitter'])} of its usual length"
+    remedy = "close other apps while recording, and export the sensor's own time stamps where the app offers them"
+    return Reason("jitter_too_high", f"{found}; the study allows {_percent(contract.max_jitter)}", _place(row), remedy)
+
+
+def _range(row: Row, contract: StreamContract) -> Reason:
+    assert contract.range is not None
+    low, high = (figure(_number(row[column])) for column in ("minimum", "maximum"))
+    allowed = " to ".join(map(figure, contract.range))
+    sentence = f"the {_name(row)} reads {low} to {high} {sign(row['unit'])}; believable is {allowed}"
+    largest = max(abs(_number(row["minimum"])), abs(_number(row["maximum"])))
+    in_degrees = row["unit"] == "rad/s" and largest * _RADIANS_A_DEGREE <= max(map(abs, contract.range))
+    hint = "the values look like degrees per second: export in rad/s" if in_degrees else "check the unit in the export"
+    return Reason("out_of_range", sentence, _place(row), f"{hint}, then record again if the unit is right")
+
+
+def _saturation(row: Row, contract: StreamContract) -> Reason:
+    sentence = f"{_percent(row['saturated'])} of the {_name(row)}'s readings stick at its extreme; the study allows "
+    remedy = "choose a larger measuring range in the app (such as ±16 g or ±2000 °/s) and record again"
+    return Reason("saturated", sentence + _percent(contract.max_saturated), _place(row), remedy)
+
+
+def _unit(row: Row, contract: StreamContract) -> Reason:
+    if row["unit"] != contract.unit:
+        sentence = f"the {_name(row)} is in {sign(row['unit'])}; the study expects {sign(contract.unit)}"
+        return Reason("unit_implausible", sentence, _place(row), f"export in {sign(contract.unit)}")
+    assert contract.gravity is not None
+    length = _number(row["norm_median"])
+    found = f"the {_name(row)} usually reads {figure(length)} m/s² in all, where gravity alone is 9.81, {_likely_cause(length)}"
+    allowed = f"the study allows {figure(contract.gravity[0])} to {figure(contract.gravity[1])}"
+    remedy = "export in m/s² with gravity included; if the unit is right, calibrate or replace the sensor"
+    return Reason("unit_implausible", f"{found}; {allowed}", _place(row), remedy)
+
+
+_WORDINGS: Mapping[str, Callable[[Row, StreamContract], Reason]] = {
+    "rate_out_of_contract": _rate,
+    "gap_too_long": _gap,
+    "jitter_too_high": _jitter,
+    "out_of_range": _range,
+    "saturated": _saturation,
+    "unit_implausible": _unit,
+}
+
+
+def _likely_cause(length: float) -> str:
+    """Name the unit that would explain the median length of an acceleration vector, 9.8 m/s² for a body at rest."""
+    for unit, one_g in (("g (gravity is 1.0 there)", 1.0), ("milli-g (gravity is 1,000 there)", 1000.0)):
+        if 0.75 <= length / one_g <= 1.33:
+            return f"which looks like {unit}"
+    if 0.75 <= length / _GRAVITY**2 <= 1.33:
+        return "which looks like m/s² multiplied by 9.81 twice"
+    if length < 0.6:
+        return "which looks as if gravity had been removed"
+    share = length / _GRAVITY - 1
+    return f"which is {abs(share):.0%} {'more' if share > 0 else 'less'} than gravity: a scale error"
+
+
+def _apart(shift_ns: int) -> str:
+    if shift_ns == 0:
+        return "at the very same time"
+    seconds = abs(shift_ns) / 1e9
+    minutes = round(seconds / 60)
+    if seconds < 120:
+        away = f"{figure(seconds)} s"
+    elif minutes < 72 * 60:
+        away = f"{minutes // 60} h {minutes % 60} min"
+    else:
+        away = f"{minutes // (24 * 60)} days {minutes // 60 % 24} h"
+    return f"{away} {'later' if shift_ns > 0 else 'earlier'}"
+
+
+def _absent(value: object) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _number(value: object) -> float:
+    assert isinstance(value, int | float)
+    return float(value)
+
+
+def _percent(value: object) -> str:
+    return f"{figure(100 * _number(value))} %"
+
+
+def _name(row: Row) -> str:
+    return spoken(str(row["stream"]))
+
+
+def _place(row: Row) -> str:
+    return f"{row['source']}, {_name(row)}" if row["source"] else _name(row)
