@@ -7,10 +7,10 @@ import dagster as dg
 from assets.partitions import BATCHES
 from assets.resources import HomeResource
 from ingestion.batch import read_batch
-from ingestion.landing import Waiting, take, waiting
+from ingestion.landing import take, waiting
 from ingestion.receipt import Receipt
 from ingestion.vault import Vault
-from warehouse.errors import DeliveryRefused, UnknownName
+from warehouse.errors import DeliveryRefused
 from warehouse.home import Home
 from warehouse.schemas import TABLES
 
@@ -49,26 +49,17 @@ def read(context: dg.AssetExecutionContext, home: HomeResource) -> Iterator[dg.M
     """Device files to recordings, streams and samples."""
     receipt, study = home.batch(context.partition_key)
     summary = read_batch(receipt, study, home.open())
+    context.log.info(f"{summary.files} files, {summary.recordings} recordings, {summary.samples:,} readings")
     for name in _READ:
         yield dg.MaterializeResult(asset_key=name, metadata={"rows": getattr(summary, name, 0)})
 
 
 def _receipt_or_delivery(batch_id: str, home: Home) -> Receipt:
-    try:
+    """The landing zone comes first: an entry of that name may hold what was delivered, or other bytes, which are refused."""
+    landed = [entry for entry in waiting(home) if entry.batch_id == batch_id and entry.settled]
+    if not landed:
         return Vault(home).receipt(batch_id)
-    except UnknownName:
-        return _delivered(_landed(batch_id, home), home)
-
-
-def _landed(batch_id: str, home: Home) -> Waiting:
-    found = [entry for entry in waiting(home) if entry.batch_id == batch_id]
-    if not found:
-        raise dg.Failure(f"batch {batch_id} is neither in the vault nor in the landing zone", allow_retries=False)
-    return found[0]
-
-
-def _delivered(entry: Waiting, home: Home) -> Receipt:
     try:
-        return take(entry, home)
+        return take(landed[0], home)
     except DeliveryRefused as refusal:
         raise dg.Failure(f"delivery refused: {refusal}", allow_retries=False) from None

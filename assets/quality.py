@@ -48,6 +48,7 @@ def verdicts(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Materi
     """Judge the batch against its study's contract."""
     _, study = home.batch(context.partition_key)
     judgement = judge_batch(context.partition_key, study, home.open())
+    context.log.info(f"{judgement.accepted} recordings accepted, {judgement.quarantined} set aside")
     return dg.MaterializeResult(
         metadata={"accepted": judgement.accepted, "quarantined": judgement.quarantined, **dict(judgement.reasons)},
         check_results=_results(judgement.checks),
@@ -64,7 +65,7 @@ def quality_report(context: dg.AssetExecutionContext, home: HomeResource) -> dg.
 
 
 @dg.asset(
-    deps=[verdicts, quality_report, "segments"],
+    deps=[verdicts, "segments"],
     partitions_def=BATCHES,
     group_name="quality",
     kinds={"deltalake"},

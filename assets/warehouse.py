@@ -16,7 +16,8 @@ from warehouse.publish import Publication, publish
 def publish_home(home: Home) -> Publication:
     """Publish everything that is complete, with today's champions and the deliveries still waiting to be read."""
     complete = {values["batch_id"] for values in Lake(home).partitions("batches")}
-    pending = [delivered(receipt) for receipt in Vault(home).receipts() if receipt.batch_id not in complete]
+    vault = Vault(home)
+    pending = [delivered(vault.receipt(batch_id)) for batch_id in vault.batch_ids() if batch_id not in complete]
     return publish(home, aliases=Registry(home).aliases(), received=received_rows(pending))
 
 

@@ -170,7 +170,7 @@ def _read(recording_id: str, capture: Capture, delivered: Mapping[str, Delivered
     reading = _reading(capture)
     inputs = sorted(reading.streams, key=attrgetter("name"))
     streams = in_parallel(_measured, inputs, size=sum(stream.values.nbytes for stream in inputs))
-    clocks = [finding for stream, _, facts in streams for finding in _clock_findings(stream, facts)]
+    clocks = [finding for measured in streams for finding in _clock_findings(*measured)]
     files = tuple(delivered[file.name] for file in capture.files)
     return ReadRecording(recording_id, files, reading, tuple(streams), (*reading.findings, *clocks))
 
@@ -197,14 +197,17 @@ def _unknown(file: DeviceFile) -> Reading:
     return Reading(format="", findings=(Finding(reason),))
 
 
-def _clock_findings(stream: Stream, facts: StreamFacts) -> list[Finding]:
+def _clock_findings(stream: Stream, ready: Prepared, facts: StreamFacts) -> list[Finding]:
     findings = []
     if facts.out_of_order:
         row = int(np.argmax(np.diff(stream.t_ns) < 0)) + 3
-        share = facts.out_of_order / (facts.rows - 1)
-        sentence = f"time runs backwards at {facts.out_of_order} of {facts.rows} readings; the rows were sorted by time"
-        severity = "error" if share > MOST_BACKWARDS else "warning"
-        remedy = f"more than {MOST_BACKWARDS:.0%} is a broken clock: record again; less is repaired"
+        stray = facts.out_of_order - ready.replayed
+        sentence = (
+            f"{facts.out_of_order} of {facts.rows} readings come after a later one, {ready.replayed} of them repeat an earlier "
+            "one; the rows were sorted by time"
+        )
+        severity = "error" if stray > MOST_BACKWARDS * facts.rows else "warning"
+        remedy = f"more than {MOST_BACKWARDS:.0%} that are no repeats is a broken clock: record again; less is repaired"
         findings.append(Finding(Reason("time_backwards", sentence, f"{stream.source} row {row}", remedy), severity))
     if facts.duplicates:
         sentence = f"{facts.duplicates} of {facts.rows} readings have the time stamp of another one; the first of each was kept"

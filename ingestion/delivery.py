@@ -82,14 +82,22 @@ def deliver(
             files=files,
             unlisted=unlisted(sent, files),
         )
-        vault.known(receipt)  # refuses an id that is taken before a byte is written
-        _store(sent, files, vault)
+        earlier = vault.known(receipt)  # refuses an id that is taken before a byte is written
+        # What was erased from a batch does not come back with the same delivery.
+        _store(sent, earlier.files if earlier else files, vault)
     return vault.register(replace(receipt, received_at=datetime.now(UTC)))
 
 
 def unlisted(sent: Source, files: Iterable[DeliveredFile]) -> tuple[str, ...]:
     """Return the paths that came along and are neither delivered files nor the manifest, sorted."""
     named = {file.path for file in files}
+    return tuple(sorted(path for path in sent.files if path not in named and path != manifest_path(sent)))
+
+
+def left_over(whole: Source) -> tuple[str, ...]:
+    """Return the paths of a sound delivery that its own manifest does not name, sorted."""
+    sent, listed = _with_manifest(whole, None)
+    named = {normal_path(row.path) for row in listed.rows}
     return tuple(sorted(path for path in sent.files if path not in named and path != manifest_path(sent)))
 
 

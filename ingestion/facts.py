@@ -40,12 +40,15 @@ class Prepared:
         Readings left out because another one has their time stamp.
     out_of_order : int
         Readings that were delivered after a later one.
+    replayed : int
+        Those of them that repeat an earlier reading, time and values: a buffer that was written twice.
     """
 
     t_ns: _Times
     values: _Values
     duplicates: int
     out_of_order: int
+    replayed: int
 
 
 @dataclass(frozen=True)
@@ -83,17 +86,17 @@ def prepared(stream: Stream) -> Prepared:
         Shares memory with the stream where nothing had to change.
     """
     t_ns, values = stream.t_ns, stream.values
-    steps = np.diff(t_ns)
-    out_of_order = int(np.count_nonzero(steps < 0))
-    if out_of_order:
+    late = np.zeros(0, dtype=np.bool_)
+    if (np.diff(t_ns) < 0).any():
+        late = t_ns < np.maximum.accumulate(t_ns)
         order = np.argsort(t_ns, kind="stable")
-        t_ns, values = t_ns[order], _rows(values, order)
-        steps = np.diff(t_ns)
-    duplicates = int(np.count_nonzero(steps == 0))
+        t_ns, values, late = t_ns[order], _rows(values, order), late[order]
+    first = np.concatenate([np.ones(min(len(t_ns), 1), dtype=np.bool_), np.diff(t_ns) != 0])
+    duplicates = len(t_ns) - int(np.count_nonzero(first))
+    replayed = _replayed(values, first, late) if duplicates and late.size else 0
     if duplicates:
-        first = np.concatenate([[True], steps != 0])
         t_ns, values = t_ns[first], _rows(values, first)
-    return Prepared(t_ns, values, duplicates, out_of_order)
+    return Prepared(t_ns, values, duplicates, int(np.count_nonzero(late)), replayed)
 
 
 def measure(stream: Stream, ready: Prepared | None = None) -> StreamFacts:
@@ -170,6 +173,13 @@ def recording_hash(stream_hashes: Iterable[str | None]) -> str | None:
 
 def _rows(values: _Values, chosen: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> _Values:
     return np.stack([values[:, axis][chosen] for axis in range(values.shape[1])]).T
+
+
+def _replayed(values: _Values, first: npt.NDArray[np.bool_], late: npt.NDArray[np.bool_]) -> int:
+    """Count late readings that equal the one kept for their time stamp; rows sorted by time, `first` of each stamp."""
+    dropped = np.flatnonzero(~first & late)
+    kept = np.flatnonzero(first)[np.cumsum(first)[dropped] - 1]
+    return int(np.count_nonzero((values[dropped] == values[kept]).all(axis=1)))
 
 
 def _clock(t_ns: _Times) -> tuple[float | None, float | None, float | None, int, float | None]:

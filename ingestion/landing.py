@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ingestion.delivery import deliver, rooted, unlisted
+from ingestion.delivery import deliver, left_over
 from ingestion.manifest import MANIFEST_NAME
 from ingestion.receipt import Receipt
 from ingestion.source import open_source
@@ -136,7 +136,7 @@ def take(entry: Waiting, home: Home) -> Receipt:
                 raise DeliveryRefused(*refusal.reasons) from refusal
             _leave(entry.path, ".receipt.json", receipt.to_json())
             _beside(entry.path, ".refused.txt").unlink(missing_ok=True)
-            _release(entry.path, receipt, before)
+            _release(entry.path, before)
         except OSError as error:
             sentence = f"the landing zone cannot be used: {error.strerror or error}"
             reason = Reason("landing_not_usable", sentence, str(entry.path), "make room or mend permissions")
@@ -244,14 +244,19 @@ def _taken_by_another(entry: Waiting) -> Receipt:
     raise DeliveryRefused(Reason("source_missing", sentence, str(entry.path), "put the delivery there again"))
 
 
-def _release(path: Path, receipt: Receipt, signature: str) -> None:
+def _release(path: Path, signature: str) -> None:
     with open_source(path) as whole:
-        left_over = unlisted(rooted(whole), receipt.files)
+        unlisted = left_over(whole)
     # Gone in one step: removing file by file could be killed half way and look like a broken delivery.
-    gone = path.rename(_free_name(path) if left_over else path.with_name(f"{_RELEASED}{uuid.uuid4().hex}"))
+    gone = path.rename(_free_name(path) if unlisted else path.with_name(f"{_RELEASED}{uuid.uuid4().hex}"))
     if _facts(gone).signature != signature:
         gone.rename(path)  # something was added while it was taken: it waits again
-    for released in path.parent.glob(f"{_RELEASED}*"):
+    remove_released(path.parent)
+
+
+def remove_released(folder: Path) -> None:
+    """Remove what was taken from a folder of the landing zone and is only still there because a process was killed."""
+    for released in folder.glob(f"{_RELEASED}*"):
         if released.is_dir():
             shutil.rmtree(released, ignore_errors=True)  # another process may be removing it as well
         else:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
 
@@ -71,6 +71,14 @@ class Receipt:
     content_sha256: str
     files: tuple[DeliveredFile, ...]
     unlisted: tuple[str, ...] = ()
+
+    def without(self, paths: Collection[str]) -> Receipt:
+        """Return the receipt with some files erased; id and content hash stay, so that the same delivery is still known.
+
+        Nobody knows whose the unlisted files are, so their names are erased with the first path.
+        """
+        kept = tuple(file for file in self.files if file.path not in paths)
+        return self if len(kept) == len(self.files) else replace(self, files=kept, unlisted=())
 
     def to_dict(self) -> dict[str, object]:
         """Return the receipt as plain JSON values; `received_at` in ISO 8601."""

@@ -15,7 +15,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -137,8 +137,12 @@ class Vault:
             found = pool.map(self._damage, named, named.values())
         return reasons + [reason for reason in found if reason]
 
+    def batch_ids(self) -> list[str]:
+        """Return the id of every batch that has a receipt, sorted, without opening one."""
+        return sorted(path.stem for path in self._receipt_paths())
+
     def receipts(self) -> list[Receipt]:
-        """Return every receipt, oldest first."""
+        """Return every receipt, oldest first; reads them all."""
         return sorted(map(_load, self._receipt_paths()), key=lambda receipt: (receipt.received_at, receipt.batch_id))
 
     def receipt(self, batch_id: str) -> Receipt:
@@ -152,7 +156,7 @@ class Vault:
         found = self._find(batch_id)
         if found:
             return found
-        near = did_you_mean(batch_id, (path.stem for path in self._receipt_paths()))
+        near = did_you_mean(batch_id, self.batch_ids())
         raise UnknownName(Reason("batch_unknown", f"batch '{batch_id}' has no receipt{near}", remedy="see kinelake status"))
 
     def known(self, receipt: Receipt) -> Receipt | None:
@@ -185,16 +189,52 @@ class Vault:
         ------
         DeliveryRefused
             If the batch id belongs to other content.
+        KinelakeError
+            ``vault_file_missing`` if bytes that it names are not there.
         """
         try:
             with self._locked():
                 earlier = self.known(receipt)
                 if earlier:
                     return earlier
+                for file in receipt.files:
+                    self.path(file.sha256)  # erased a moment ago, as bytes that only an erased file had
                 self._write_text(self._index(receipt), receipt.batch_id)
                 self._write_text(self._receipts / f"{receipt.batch_id}.json", receipt.to_json())
                 _fsync(self._root.parent)
                 return receipt
+        except OSError as error:
+            raise _cannot_write(error, self._receipts) from error
+
+    def erase(self, gone: Mapping[str, Collection[str]]) -> int:
+        """Erase files from the receipts, and the bytes that no other file has; repeating it changes nothing.
+
+        The bytes go first: killed in between, the receipts still tell what is to be erased.
+
+        Parameters
+        ----------
+        gone : mapping of str to collection of str
+            Batch id -> paths of the files in it.
+
+        Returns
+        -------
+        int
+            Bytes that are no longer in the vault.
+
+        Raises
+        ------
+        KinelakeError
+            If a receipt cannot be read, or the vault cannot be written.
+        """
+        try:
+            with self._locked():
+                before = self.receipts()
+                after = [receipt.without(gone.get(receipt.batch_id, ())) for receipt in before]
+                named = {file.sha256 for receipt in after for file in receipt.files}
+                freed = sum(self._remove(sha256) for sha256 in {file.sha256 for one in before for file in one.files} - named)
+                for receipt in (new for old, new in zip(before, after, strict=True) if new is not old):
+                    self._write_text(self._receipts / f"{receipt.batch_id}.json", receipt.to_json())
+                return freed
         except OSError as error:
             raise _cannot_write(error, self._receipts) from error
 
@@ -210,6 +250,15 @@ class Vault:
         if not _SHA256.fullmatch(sha256):
             raise KinelakeError(Reason("sha256_malformed", f"'{sha256}' is not a sha256: 64 digits 0-9 a-f"))
         return self._root / sha256[:2] / sha256
+
+    def _remove(self, sha256: str) -> int:
+        place = self._place(sha256)
+        if not place.is_file():
+            return 0
+        size = place.stat().st_size
+        place.unlink()
+        _fsync(place.parent)
+        return size
 
     def _index(self, receipt: Receipt) -> Path:
         return self._contents / f"{receipt.study}.{receipt.content_sha256}"

@@ -6,16 +6,23 @@ Belongs here: opening it quietly, runs with their metrics, and raw versions. Wha
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import os
-from collections.abc import Mapping
+import shutil
+import sqlite3
+from collections.abc import Collection, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from warehouse.erasure import vacuum
+
 _PAGE = 1000
+_WAIT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -129,6 +136,39 @@ class MlflowStore:
         self._fill(run_id, parameters, metrics, files)
         self._client.set_terminated(run_id)
         return str(run_id)
+
+    def delete_model_tag(self, name: str, key: str) -> None:
+        """Remove a tag of a model."""
+        self._client.delete_registered_model_tag(name, key)
+
+    def delete_version(self, name: str, version: int) -> None:
+        """Delete a version. MLflow blanks its row and keeps its number, so that no later version gets it; see `erase`."""
+        self._client.delete_model_version(name, str(version))
+
+    def erase(self, tag: str, values: Collection[str]) -> None:
+        """Erase all runs of which a tag has one of these values, what they logged, and what deleted versions left behind.
+
+        MLflow's own deletion only marks a run and keeps a version's tags. Nothing of either is in the file afterwards.
+        """
+        if not self.database.exists():
+            return
+        with closing(sqlite3.connect(self.database, timeout=_WAIT_S)) as database:
+            wanted = "SELECT run_uuid FROM tags WHERE key = ? AND value IN (SELECT value FROM json_each(?))"
+            runs = [run_id for (run_id,) in database.execute(wanted, [tag, json.dumps(sorted(values))])]
+            for run_id in runs:
+                for folder in self.root.glob(f"runs/*/{run_id}"):
+                    shutil.rmtree(folder)
+            with database:
+                database.executemany("DELETE FROM metrics WHERE run_uuid = ?", [[run_id] for run_id in runs])
+                database.executemany("DELETE FROM latest_metrics WHERE run_uuid = ?", [[run_id] for run_id in runs])
+                database.executemany("DELETE FROM params WHERE run_uuid = ?", [[run_id] for run_id in runs])
+                database.executemany("DELETE FROM tags WHERE run_uuid = ?", [[run_id] for run_id in runs])
+                database.executemany("DELETE FROM runs WHERE run_uuid = ?", [[run_id] for run_id in runs])
+                database.execute(
+                    "DELETE FROM model_version_tags WHERE (name, version) IN "
+                    "(SELECT name, version FROM model_versions WHERE current_stage = 'Deleted_Internal')"
+                )
+        vacuum(self.database)
 
     def _fill(self, run_id: str, parameters: Mapping[str, Any], metrics: Mapping[str, float], files: Mapping[str, Any]) -> None:
         from mlflow.entities import Metric, Param

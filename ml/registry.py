@@ -9,7 +9,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ CHAMPION = "champion"
 CHALLENGER = "challenger"
 #: Who promotes when no person does.
 GATE = "gate"
+#: Who gives the place back when the champion had to go.
+ERASURE = "erasure"
 
 _TRAINED = "trained_fingerprint"
 _HISTORY = "champion."
@@ -170,13 +173,11 @@ class Registry:
 
     def trained_fingerprint(self, task: str) -> str | None:
         """Return the fingerprint of the newest training that was completed; None if there was none."""
-        model = self._find(task)
-        return model.tags.get(_TRAINED) if model else None
+        return self._find_tags(task).get(_TRAINED)
 
     def history(self, task: str) -> list[Change]:
         """Return every change of a task's champion, oldest first."""
-        model = self._find(task)
-        tags = model.tags if model else {}
+        tags = self._find_tags(task)
         return [Change(**json.loads(tags[key])) for key in sorted(tags) if key.startswith(_HISTORY)]
 
     def artifact(self, version: ModelVersion) -> Path:
@@ -305,9 +306,55 @@ class Registry:
         """Mark a training as completed: the last step of it."""
         self._store.tag_model(task, _TRAINED, fingerprint)
 
+    def forget(self, task: str, fingerprints: Collection[str]) -> int:
+        """Erase every version of some trainings, with files, runs, aliases and history; repeating it changes nothing.
+
+        Where the champion goes, the last one before it that stays takes its place. Numbers are not given a second time.
+
+        Parameters
+        ----------
+        task : str
+            ``<study>.<task>``.
+        fingerprints : collection of str
+            Of the training tables.
+
+        Returns
+        -------
+        int
+            Versions erased.
+        """
+        doomed = {found.version for found in self._versions(task) if found.fingerprint in fingerprints}
+        if doomed & set(self._aliases(task).values()):
+            self._give_way(task, doomed)
+        for fingerprint in fingerprints:
+            shutil.rmtree(self.root / "models" / task / fingerprint, ignore_errors=True)
+        for key, text in self._find_tags(task).items():
+            if key.startswith(_HISTORY) and Change(**json.loads(text)).version in doomed:
+                self._store.delete_model_tag(task, key)
+        if self.trained_fingerprint(task) in fingerprints:
+            self._store.delete_model_tag(task, _TRAINED)
+        for version in doomed:
+            self._store.delete_version(task, version)
+        self._store.erase("fingerprint", fingerprints)
+        return len(doomed)
+
+    def _give_way(self, task: str, doomed: Collection[int]) -> None:
+        aliases = self._aliases(task)
+        staying = [version for version in self._line_of_champions(task) if version not in doomed]
+        if aliases.get(CHAMPION) in doomed and staying:
+            self._crown(task, Change(staying[-1], "rollback", ERASURE, "the champion had learnt from an erased person", _now()))
+        for alias in (CHAMPION, CHALLENGER):
+            if self._aliases(task).get(alias) in doomed:
+                self._store.set_alias(task, alias, None)
+
+    def _find_tags(self, task: str) -> Mapping[str, str]:
+        model = self._find(task)
+        return model.tags if model else {}
+
     def _crown(self, task: str, change: Change) -> None:
         """The alias first: if the process dies before the history is written, the alias still says who is champion."""
-        number = len(self.history(task)) + 1
+        numbers = [int(key.removeprefix(_HISTORY)) for key in self._find_tags(task) if key.startswith(_HISTORY)]
+        number = max(numbers, default=0) + 1
         promotion = {"promoted_by": change.who, "promoted_why": change.why, "promoted_at": change.at}
         self._store.tag_version(task, change.version, promotion)
         self._store.set_alias(task, CHAMPION, change.version)

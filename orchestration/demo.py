@@ -73,7 +73,7 @@ DELIVERIES = (
 _QUERIES: tuple[tuple[str, str], ...] = (
     (
         "How long was each exercise recorded, and by how many people?",
-        "SELECT study, label, count(*) AS recordings, count(DISTINCT participant) AS people, "
+        "SELECT study, label, count(*) AS recordings, count(DISTINCT recordings.participant) AS people, "
         "round(sum(duration_s) / 60, 1) AS minutes "
         "FROM recordings JOIN verdicts USING (recording_id) WHERE accepted GROUP BY ALL ORDER BY ALL",
     ),
@@ -158,10 +158,9 @@ def _set_aside(home: Home) -> list[dict[str, Any]]:
     return query(
         home,
         """
-        SELECT reason.code, count(DISTINCT recording_id) AS recordings, any_value(reason.sentence) AS for_example,
-               any_value(reason.remedy) AS what_to_do
-        FROM (SELECT recording_id, unnest(reasons) AS reason FROM verdicts WHERE NOT accepted)
-        GROUP BY ALL ORDER BY recordings DESC, code
+        SELECT code, count(DISTINCT recording_id) AS recordings, any_value(sentence) AS for_example,
+               any_value(remedy) AS what_to_do
+        FROM quarantine GROUP BY code ORDER BY recordings DESC, code
         """,
     ).to_pylist()
 

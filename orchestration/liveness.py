@@ -14,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 
 from assets.resources import HomeResource
+from warehouse.errors import KinelakeError, Reason
 from warehouse.home import Home
 
 UNFINISHED = [
@@ -34,8 +35,33 @@ class LivingHome(HomeResource):
         if context.run_id is None:
             yield self
             return
-        with _alive(self.open(), context.run_id):
+        home = self.open()
+        with _runs(home, fcntl.LOCK_SH), _alive(home, context.run_id):
             yield self
+
+
+@contextmanager
+def no_runs(home: Home) -> Iterator[None]:
+    """Keep every run from starting; one that begins meanwhile waits.
+
+    Raises
+    ------
+    KinelakeError
+        ``runs_in_progress`` if one is at work.
+    """
+    try:
+        with _runs(home, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            yield
+    except BlockingIOError:
+        sentence = "a run is at work, or another erasure"
+        raise KinelakeError(Reason("runs_in_progress", sentence, str(home.root), "wait until it is through")) from None
+
+
+@contextmanager
+def _runs(home: Home, kind: int) -> Iterator[None]:
+    with (home.dagster / "runs.lock").open("w") as handle:
+        fcntl.flock(handle, kind)
+        yield
 
 
 def fail_dead_runs(instance: dg.DagsterInstance, home: Home) -> list[str]:

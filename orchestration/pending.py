@@ -10,15 +10,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ingestion.landing import waiting
+from ingestion.receipt import Receipt
 from ingestion.vault import Vault
 from ml.preprocessing.examples import training_fingerprint
 from ml.registry import Registry
-from studies import load_studies
+from studies import Study, load_studies
 from warehouse.home import Home
 from warehouse.lake import Lake
 
-
 _Versions = tuple[str, str, int]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A delivered batch and the versions that its tables were made with; None if they never were."""
+
+    batch_id: str
+    study: str
+    content_sha256: str
+    versions: _Versions | None
 
 
 @dataclass(frozen=True)
@@ -42,20 +52,11 @@ class Pending:
 
 def pending_batches(home: Home) -> list[Pending]:
     """Deliveries that are not in the lake as their study's contract of today and the releases want them."""
-    studies = load_studies()
-    completed = _completed(home)
-    released = _released(home)
-    due: list[Pending] = []
-    for receipt in Vault(home).receipts():
-        if receipt.study not in studies:
-            continue
-        study = studies[receipt.study]
-        wanted = (study.contract_version, study.recipe_version, released[receipt.batch_id])
-        before = completed.get(receipt.batch_id)
-        if before != wanted:
-            state = ":".join(map(str, (receipt.content_sha256[:16], *wanted)))
-            due.append(Pending(receipt.batch_id, state, _why(before, wanted)))
-    return due
+    vault, completed = Vault(home), _completed(home)
+    never_read = [vault.receipt(batch_id) for batch_id in vault.batch_ids() if batch_id not in completed]
+    batches = [*completed.values(), *(_unread(receipt) for receipt in never_read)]
+    studies, released = load_studies(), _released(home)
+    return [due for batch in batches if batch.study in studies for due in _due(batch, studies[batch.study], released)]
 
 
 def pending_landings(home: Home) -> list[Pending]:
@@ -76,9 +77,29 @@ def pending_tasks(home: Home) -> Iterator[Pending]:
                 yield Pending(key, fingerprint, "the training table changed")
 
 
-def _completed(home: Home) -> dict[str, _Versions]:
-    rows = Lake(home).read("batches", columns=["batch_id", "contract_version", "recipe_version", "released"]).to_pylist()
-    return {row["batch_id"]: (row["contract_version"], row["recipe_version"], row["released"]) for row in rows}
+def _completed(home: Home) -> dict[str, _Batch]:
+    columns = ["batch_id", "study", "content_sha256", "received_at", "contract_version", "recipe_version", "released"]
+    rows = Lake(home).read("batches", columns=columns).sort_by("received_at").to_pylist()
+    return {
+        row["batch_id"]: _Batch(
+            row["batch_id"],
+            row["study"],
+            row["content_sha256"],
+            (row["contract_version"], row["recipe_version"], row["released"]),
+        )
+        for row in rows
+    }
+
+
+def _unread(receipt: Receipt) -> _Batch:
+    return _Batch(receipt.batch_id, receipt.study, receipt.content_sha256, None)
+
+
+def _due(batch: _Batch, study: Study, released: Counter[str]) -> Iterator[Pending]:
+    wanted = (study.contract_version, study.recipe_version, released[batch.batch_id])
+    if batch.versions != wanted:
+        state = ":".join(map(str, (batch.content_sha256[:16], *wanted)))
+        yield Pending(batch.batch_id, state, _why(batch.versions, wanted))
 
 
 def _why(before: _Versions | None, wanted: _Versions) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import dagster as dg
 
@@ -14,11 +14,12 @@ from orchestration.definitions import build_defs
 from orchestration.instance import open_instance
 from orchestration.liveness import fail_dead_runs
 from orchestration.pending import Pending, pending_batches, pending_tasks
+from orchestration.progress import Progress
 from warehouse.errors import DeliveryRefused
 from warehouse.home import Home
 
-Progress = Callable[[str], None]
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+#: Loggers count only where the run's configuration names them.
+_SPOKEN: dict[str, Any] = {"loggers": {"console": {}}}
 
 
 @dataclass
@@ -62,7 +63,7 @@ def run(home: Home, *, tasks: bool = True, progress: Progress = lambda _: None) 
     with open_instance(home) as instance:
         fail_dead_runs(instance, home)
         _take_landed(home, summary, progress)
-        definitions = build_defs(home=home)
+        definitions = build_defs(home=home, progress=progress)
         for due in pending_batches(home):
             progress(f"batch {due.key}: {due.why}")
             _execute(definitions, instance, "process_batch", BATCHES.name, due, summary.batches, summary)
@@ -97,7 +98,7 @@ def _execute(
     assert partitions is not None
     instance.add_dynamic_partitions(partitions, [due.key])
     result = definitions.resolve_job_def(job).execute_in_process(
-        instance=instance, partition_key=due.key, raise_on_error=False, run_config=_QUIET, tags={"kinelake/state": due.state}
+        instance=instance, partition_key=due.key, raise_on_error=False, run_config=_SPOKEN, tags={"kinelake/state": due.state}
     )
     if result.success:
         done.append(due.key)

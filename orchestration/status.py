@@ -66,7 +66,7 @@ def without_gate(row: dict[str, Any]) -> dict[str, Any]:
 
 def _batches(home: Home) -> list[dict[str, Any]]:
     read = Lake(home).read("batches")
-    known = set(read["batch_id"].to_pylist())
-    waiting = received_rows([delivered(receipt) for receipt in Vault(home).receipts() if receipt.batch_id not in known])
+    known, vault = set(read["batch_id"].to_pylist()), Vault(home)
+    waiting = received_rows([delivered(vault.receipt(batch_id)) for batch_id in vault.batch_ids() if batch_id not in known])
     rows = pa.concat_tables([read, waiting]).sort_by("received_at")
     return list(rows.select(_SHOWN).to_pylist())

@@ -20,6 +20,8 @@ from warehouse.lake import Lake
 WIDTH, HEIGHT = 640, 150
 #: Together the previews of a page read at most so many readings, so that a page of long recordings is written in seconds.
 MOST_READINGS = 3_000_000
+#: A shorter pause is not worth drawing a preview around.
+SHORTEST_PAUSE_S = 0.2
 
 _AXES = ("x", "y", "z", "w")
 _GAP_STEPS = 2.5
@@ -98,7 +100,7 @@ def preview(t_ns: _Times, values: _Values) -> Preview | None:
         return None
     steps = np.diff(t_ns)
     longest, usual = int(np.argmax(steps)), float(np.median(steps))
-    pause_ns = int(steps[longest]) if steps[longest] > _GAP_STEPS * usual else 0
+    pause_ns = int(steps[longest]) if steps[longest] > max(_GAP_STEPS * usual, SHORTEST_PAUSE_S * 1e9) else 0
     first_ns, last_ns = _stretch(t_ns, longest, pause_ns)
     inside = slice(int(np.searchsorted(t_ns, first_ns)), int(np.searchsorted(t_ns, last_ns, side="right")))
     low, high = float(values[inside].min()), float(values[inside].max())
@@ -133,11 +135,13 @@ def _path(across: _Numbers, down: _Numbers, cuts: npt.NDArray[np.intp]) -> str:
 
 
 def _thinned(x: _Numbers, y: _Numbers) -> tuple[_Numbers, _Numbers]:
-    """Keep the smallest and the largest value of each bucket, so that no spike is lost."""
+    """Keep the smallest and the largest value of each bucket in their likely order, so that no spike is lost."""
     if x.size <= 2 * _POINTS:
         return x, y
-    starts = np.linspace(0, x.size, _POINTS // 2, endpoint=False).astype(np.intp)
+    starts = np.linspace(0, x.size, _POINTS, endpoint=False).astype(np.intp)
     ends = np.column_stack([np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)])
+    falling = y[starts] > y[np.append(starts[1:], x.size) - 1]
+    ends[falling] = ends[falling, ::-1]
     return np.repeat(x[starts], 2), ends.ravel()
 
 

@@ -163,10 +163,13 @@ def stream_reasons(demands: Sequence[Demand], row: Row, contract: StreamContract
 
 def copy_reason(other: Other, *, participant: str, streams: Sequence[str], start_ns: int, source: str, batch_id: str) -> Reason:
     """Say whose values a recording repeats, and how far the two are apart in time."""
-    where = "the same batch" if other.batch_id == batch_id else f"batch {other.batch_id}"
-    values = f"the {' and '.join(map(spoken, streams))} values are identical to those of recording {other.recording_id}"
-    sentence = f"{values} of participant {other.participant} ({other.source} in {where}), {_apart(start_ns - other.start_ns)}"
-    place = f"{source}, {' and '.join(map(spoken, streams))}"
+    sensors = " and ".join(map(spoken, streams))
+    where = "in the same batch" if other.batch_id == batch_id else f"in batch {other.batch_id}"
+    whose = f"recording {other.recording_id} of participant {other.participant} {where}"
+    sentence = (
+        f"the {sensors} values are identical to those of {whose}, stamped {_apart(start_ns - other.start_ns)}: {other.source}"
+    )
+    place = f"{source}, {sensors}"
     if other.participant != participant:
         remedy = (
             "find out which participant it really was; if it is this one, have the other one's withdrawn and this one released"
@@ -261,17 +264,18 @@ def _likely_cause(length: float) -> str:
 
 
 def _apart(shift_ns: int) -> str:
+    """Tell how far away another recording is whose first reading is `shift_ns` before this one's."""
     if shift_ns == 0:
-        return "at the very same time"
+        return "with the very same time"
     seconds = abs(shift_ns) / 1e9
     minutes = round(seconds / 60)
     if seconds < 120:
         away = f"{figure(seconds)} s"
     elif minutes < 72 * 60:
-        away = f"{minutes // 60} h {minutes % 60} min"
+        away = f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")
     else:
         away = f"{minutes // (24 * 60)} days {minutes // 60 % 24} h"
-    return f"{away} {'later' if shift_ns > 0 else 'earlier'}"
+    return f"{away} {'earlier' if shift_ns > 0 else 'later'}"
 
 
 def _absent(value: object) -> bool:

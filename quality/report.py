@@ -19,7 +19,7 @@ import pyarrow as pa
 from quality.charts import Dot, rates_and_pauses
 from quality.checks import people_by_label, told_by_one_person
 from quality.facts import BatchFacts, read_facts
-from quality.previews import HEIGHT, MOST_READINGS, WIDTH, Preview, read_previews
+from quality.previews import HEIGHT, MOST_READINGS, SHORTEST_PAUSE_S, WIDTH, Preview, read_previews
 from quality.reasons import figure, heading, sign, spoken
 from studies.study import StreamContract, Study
 from warehouse.errors import KinelakeError, Reason
@@ -58,6 +58,15 @@ class Line:
     streams: tuple[dict[str, Any], ...]
     reasons: tuple[dict[str, str], ...]
     files: tuple[str, ...]
+
+    @property
+    def clocks(self) -> list[str]:
+        """Rate and longest pause of every sensor, those with the same figures together."""
+        alike: dict[str, list[str]] = defaultdict(list)
+        for row in self.streams:
+            pause = "–" if row["longest_gap_s"] is None else f"{row['longest_gap_s']:.2g}"
+            alike[f"{_figure(row['rate_hz'])} Hz, {pause} s"].append(spoken(row["stream"]))
+        return [f"{', '.join(names)}: {figures}" for figures, names in alike.items()]
 
     @property
     def usable(self) -> bool:
@@ -109,7 +118,7 @@ def _rendered(content: Mapping[str, Any]) -> str:
 
     folder = FileSystemLoader(Path(__file__).parent)
     pages = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    pages.filters |= {"figure": _figure, "spoken": spoken, "sign": sign, "short": _short}
+    pages.filters |= {"figure": _figure, "spoken": spoken, "sign": sign, "short": _short, "told": _told, "heading": heading}
     return pages.get_template("report.html").render(content)
 
 
@@ -191,8 +200,9 @@ def _by_code(lines: Any) -> list[dict[str, Any]]:
         remedies = {reason["remedy"] for _, reason in found}
         recordings = len({line.recording_id for line, _ in found})
         common = remedies.pop() if len(remedies) == 1 else None
-        shown = found[:MOST_LINES]
-        faults.append({"code": code, "heading": heading(code), "recordings": recordings, "remedy": common, "found": shown})
+        people = sorted({line.participant for line, _ in found})
+        named = {"code": code, "heading": heading(code), "recordings": recordings, "people": people}
+        faults.append({**named, "remedy": common, "found": found[:MOST_LINES]})
     return faults
 
 
@@ -235,9 +245,14 @@ def _drawings(batch_id: str, lines: Sequence[Line], study: Study, lake: Lake) ->
 def _drawable(line: Line) -> dict[str, Any] | None:
     """Return the stream that the first reason is about, else the one with the longest pause; None if there are no readings."""
     held = [row for row in line.streams if (row["rows"] or 0) > 1]
-    places = [reason["place"] or "" for reason in line.reasons[:1]]
-    meant = [row for row in held if any(place.endswith(spoken(row["stream"])) for place in places)]
-    return max(meant or held, key=lambda row: row["longest_gap_s"] or 0, default=None)
+    named = {name for reason in line.reasons[:1] for name in (reason["place"] or "").rpartition(", ")[2].split(" and ")}
+    meant = [row for row in held if spoken(row["stream"]) in named]
+    return max(meant or held, key=_telling_pause, default=None)
+
+
+def _telling_pause(row: Mapping[str, Any]) -> float:
+    pause: float = row["longest_gap_s"] or 0.0
+    return pause if pause > SHORTEST_PAUSE_S else 0.0
 
 
 def _remarks(facts: BatchFacts) -> list[dict[str, Any]]:
@@ -292,11 +307,17 @@ def _size(size: int) -> str:
         if amount < 1000:
             break
         amount, unit = amount / 1000, larger
-    return f"{figure(amount)} {unit}"
+    return f"{amount:.0f} {unit}" if unit == "bytes" or amount >= 100 else f"{amount:.1f} {unit}"
 
 
 def _figure(value: float | None) -> str:
     return "–" if value is None else figure(value)
+
+
+def _told(text: str | None) -> str:
+    """Begin a reason's part with a capital and end it with a full stop, as on paper."""
+    text = _short(text).rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _short(text: str | None) -> str:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from warehouse.home import Home
+
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
-from operator import and_
+from operator import and_, or_
 from pathlib import Path
 
 import pyarrow as pa
@@ -141,6 +141,80 @@ class Lake:
             raise LakeError(Reason("table_is_partitioned", f"{name} is partitioned: replace a partition instead"))
         return self._commit(table, rows, {}, keep_rows=True)
 
+    def delete(self, name: str, rows: Where, *, where: Where | None = None) -> int:
+        """Delete every row of which one of some columns has one of some values; repeating it changes nothing.
+
+        What stays is written anew, in its order; the files that held the rows are no part of the newest version any more and
+        lie there until `purge`.
+
+        Parameters
+        ----------
+        name : str
+        rows : mapping of str to str or sequence of str
+            Columns that are no partition columns, and their values: a row that matches any of them is deleted.
+        where : mapping of str to str or sequence of str, optional
+            Only in these partitions.
+
+        Returns
+        -------
+        int
+            Rows deleted.
+
+        Raises
+        ------
+        LakeError
+            Unknown table or column.
+        """
+        table = _table(name)
+        _refuse_unknown_columns(table, [*rows, *(where or {})])
+        doomed = reduce(or_, [_is_one_of(table, column, wanted) for column, wanted in rows.items()])
+        folder = self.root / name
+        with self._writing(table), _locked(self.root / f".{name}.lock"):
+            delta = self._open(table)
+            files = [] if delta is None else _files_of(delta, table, folder, where)
+            counts = [(file, _dataset(table, [file]).count_rows(filter=doomed)) for file in files]
+            actions: list[AddAction | RemoveAction] = []
+            for file in [file for file, count in counts if count]:
+                kept = _dataset(table, [file]).scanner(filter=~doomed).to_reader()
+                added = _write(folder, table, kept, file.partition)
+                actions += [_removal(file), *([added] if added else [])]
+            if delta is not None and actions:
+                _transact(delta, table, folder, actions)
+        return sum(count for _, count in counts)
+
+    def purge(self, name: str, *, where: Where | None = None) -> int:
+        """Remove from disk every Parquet file that the newest version does not name; earlier versions cannot be read after it.
+
+        Waits for whoever is writing to the table; what killed writers left goes as well.
+
+        Parameters
+        ----------
+        name : str
+        where : mapping of str to str or sequence of str, optional
+            Only in these partitions.
+
+        Returns
+        -------
+        int
+            Files removed.
+        """
+        table, folder = _table(name), self.root / name
+        wanted = _wanted_folders(table, where or {})
+        if not folder.is_dir():
+            return 0
+        with _locked(self._writers(table)):
+            named = {path for path, _ in self.parquet_files(name)}
+            gone = [
+                path
+                for path in folder.glob("/".join(["*"] * len(table.partition_by) + ["*.parquet"]))
+                if path not in named and all(path.relative_to(folder).parts[depth] in folders for depth, folders in wanted)
+            ]
+            for path in gone:
+                path.unlink()
+            for above in {path.parent for path in gone}:
+                fsync(above)
+        return len(gone)
+
     def read(
         self, name: str, *, columns: Sequence[str] | None = None, where: Where | None = None, version: int | None = None
     ) -> pa.Table:
@@ -216,18 +290,24 @@ class Lake:
 
     def _commit(self, table: Table, rows: pa.Table | pa.RecordBatchReader, partition: dict[str, str], *, keep_rows: bool) -> int:
         folder = self.root / table.name
-        added = _write(folder, table, rows, partition)
-        with _locked(self.root / f".{table.name}.lock"):
-            delta = self._open(table) or _create(folder, table)
-            old = [] if keep_rows else _files_of(delta, table, folder, partition)
-            if added is None and not old:
-                return int(delta.version())
-            actions = [*map(_removal, old), *([added] if added else [])]
-            by = list(table.partition_by)
-            delta.create_write_transaction(actions, "append", delta.schema(), partition_by=by, commit_properties=_NO_RETRY)
-            version = int(delta.version()) + 1
-            _fsync_commit(folder, version)
-        return version
+        with self._writing(table):
+            added = _write(folder, table, rows, partition)
+            with _locked(self.root / f".{table.name}.lock"):
+                delta = self._open(table) or _create(folder, table)
+                old = [] if keep_rows else _files_of(delta, table, folder, partition)
+                if added is None and not old:
+                    return int(delta.version())
+                return _transact(delta, table, folder, [*map(_removal, old), *([added] if added else [])])
+
+    @contextmanager
+    def _writing(self, table: Table) -> Iterator[None]:
+        """Hold `purge` off: a file that is written lies there before a version names it."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with _shared(self._writers(table)):
+            yield
+
+    def _writers(self, table: Table) -> Path:
+        return self.root / f".{table.name}.writers.lock"
 
 
 def _table(name: str) -> Table:
@@ -260,12 +340,12 @@ def _values(wanted: str | Sequence[str]) -> Sequence[str]:
 
 
 def _row_filter(table: Table, where: Where) -> pc.Expression | None:
-    terms = [
-        ds.field(column).isin(pa.array(_values(wanted), table.schema.field(column).type))
-        for column, wanted in where.items()
-        if column not in table.partition_by
-    ]
+    terms = [_is_one_of(table, column, wanted) for column, wanted in where.items() if column not in table.partition_by]
     return reduce(and_, terms) if terms else None
+
+
+def _is_one_of(table: Table, column: str, wanted: str | Sequence[str]) -> pc.Expression:
+    return ds.field(column).isin(pa.array(_values(wanted), table.schema.field(column).type))
 
 
 def _write(folder: Path, table: Table, rows: pa.Table | pa.RecordBatchReader, partition: Mapping[str, str]) -> AddAction | None:
@@ -345,10 +425,25 @@ def _removal(file: LakeFile) -> RemoveAction:
     )
 
 
+def _transact(delta: DeltaTable, table: Table, folder: Path, actions: Sequence[AddAction | RemoveAction]) -> int:
+    by = list(table.partition_by)
+    delta.create_write_transaction(actions, "append", delta.schema(), partition_by=by, commit_properties=_NO_RETRY)
+    version = int(delta.version()) + 1
+    _fsync_commit(folder, version)
+    return version
+
+
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     with path.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _shared(path: Path) -> Iterator[None]:
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_SH)
         yield
 
 

@@ -37,14 +37,17 @@ class SmallTables:
 
     def rows(self, table: Table, files: Sequence[LakeFile]) -> pa.Table:
         """Return all rows of these files, with the columns of `table`."""
-        if self._live is None or table.partition_by != ("batch_id",):
+        known = _unchanged_batches(self._live, table, files) if self._live and table.partition_by == ("batch_id",) else set()
+        if not known:
             return self._lake.read_files(table.name, files)
-        known = _unchanged_batches(self._live, table, files)
         fresh = [file for file in files if file.partition["batch_id"] not in known]
+        return pa.concat_tables([self._taken_over(table, known), self._lake.read_files(table.name, fresh)])
+
+    def _taken_over(self, table: Table, batch_ids: set[str]) -> pa.Table:
+        assert self._live is not None
         columns = ", ".join(name(column.name) for column in table.columns)
         asked = f"SELECT {columns} FROM live.{name(table.name)} WHERE batch_id IN (SELECT unnest(?))"  # noqa: S608
-        old = self._live.execute(asked, [sorted(known)]).to_arrow_table()
-        return pa.concat_tables([old.cast(table.schema), self._lake.read_files(table.name, fresh)])
+        return self._live.execute(asked, [sorted(batch_ids)]).to_arrow_table().cast(table.schema)
 
 
 @contextmanager

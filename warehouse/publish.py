@@ -10,6 +10,8 @@ as it was, and a remainder that the next one removes.
 from __future__ import annotations
 
 import fcntl
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -113,11 +115,23 @@ def _remove_remains(home: Home) -> None:
 
 @contextmanager
 def _database(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as database:
-        database.execute(f"ATTACH {text(path)} AS building (STORAGE_VERSION '{OLDEST_CLIENT}')")
+    with _buildable(path) as built, duckdb.connect() as database:
+        how = f"(STORAGE_VERSION '{OLDEST_CLIENT}', RECOVERY_MODE 'no_wal_writes')"
+        database.execute(f"ATTACH {text(built)} AS building {how}")
         database.execute("USE building; BEGIN")
         yield database
         database.execute("COMMIT; USE memory; DETACH building")
+
+
+@contextmanager
+def _buildable(path: Path) -> Iterator[Path]:
+    """The path itself; where it holds a question mark, which DuckDB cannot write beyond, one that is copied to it in the end."""
+    if "?" not in str(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / path.name
+        shutil.copyfile(Path(folder) / path.name, path)
 
 
 def _swap_in(building: Path, home: Home) -> None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from warehouse.errors import QueryRefused, Reason, did_you_mean
 from warehouse.home import Home
-from warehouse.sql_text import text
+from warehouse.sql_text import literal_path, text
 
 _EXPLAIN = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*explain(?:\s+analyze)?\s(?P<explained>.*)", re.IGNORECASE | re.DOTALL)
 _NO_TABLE = re.compile(r'Table with name "?(?P<name>.+?)"? does not exist')
@@ -108,7 +108,8 @@ def _lock_in(warehouse: duckdb.DuckDBPyConnection, home: Home) -> None:
     """Leave nothing of this machine within reach but the lake, and no way to change that."""
     # A sort too big for memory spills into a folder, which the statement may then reach: it must hold nothing else.
     warehouse.execute(f"SET temp_directory = {text(home.lake / '.spill')}")
-    warehouse.execute(f"SET allowed_directories = [{text(f'{home.lake}/')}]")
+    # Views name their files as patterns, which in a folder called [x] are not spelled like the folder.
+    warehouse.execute(f"SET allowed_directories = [{text(f'{home.lake}/')}, {text(literal_path(f'{home.lake}/'))}]")
     warehouse.execute("SET TimeZone = 'UTC'")
     warehouse.execute("SET enable_external_access = false")
     warehouse.execute("SET lock_configuration = true")

@@ -59,7 +59,9 @@ class Table:
 _BATCH = Column("batch_id", _TEXT, "The delivery that the row came with.")
 _RECORDING = Column("recording_id", _TEXT, "The capture; joins with recordings.recording_id.")
 _PARTICIPANT = Column("participant", _TEXT, "Pseudonym of the person, as in the manifest.")
-_STREAM = Column("stream", _TEXT, "Sensor: accelerometer (gravity included), linear_acceleration, gravity, gyroscope, magnetometer or orientation.")
+_STREAM = Column(
+    "stream", _TEXT, "Sensor: accelerometer (with gravity), linear_acceleration, gravity, gyroscope, magnetometer or orientation."
+)
 _TASK = Column("task", _TEXT, "What is learnt: <study>.<task>.")
 _FINGERPRINT = Column("fingerprint", _TEXT, "Hash of the training table's content and of the recipe and code that made it.")
 _AXES = (
@@ -153,7 +155,7 @@ _TABLES = (
             Column("gaps", pa.int32(), "Steps longer than 2.5 median steps."),
             Column("longest_gap_s", _F64, "Longest step, in seconds."),
             Column("duplicates", pa.int64(), "Readings whose time stamp another one already has."),
-            Column("out_of_order", pa.int64(), "Readings earlier than the one before them."),
+            Column("out_of_order", pa.int64(), "Readings delivered after a later one."),
             Column("saturated", _F64, "Share of readings with an axis held at the stream's own extreme, 0 to 1."),
             Column("held", _F64, "Share of readings equal to the one before them on all axes, 0 to 1."),
             Column("minimum", _F64, "Smallest value on any axis, in the stream's unit."),

@@ -147,7 +147,7 @@ def _motion_files(members: Sequence[DeviceFile]) -> tuple[dict[str, DeviceFile],
     folders = sorted({export.folder_of(member) for member in known})
     if len(folders) > 1:
         sentence = f"the archive holds {len(folders)} recordings: {', '.join(folders[:5])}"
-        raise UnreadableFile(Reason("zip_several_recordings", sentence, members[0].name, "send one zip for each recording"))
+        raise UnreadableFile(Reason("zip_several_recordings", sentence, _export_of(members), "send one zip for each recording"))
     for member in sorted(known, key=lambda member: (len(member.name), member.name)):
         sensor = _sensor_of(member) or ""
         if sensor in motion:
@@ -170,8 +170,12 @@ def _left_out(member: DeviceFile) -> Finding:
 def _nothing_in(members: Sequence[DeviceFile]) -> Reason:
     allowed = ", ".join(sorted([*_DIRECT, *_TOTAL]))
     sentence = f"no motion file with readings is in the export; looked for {allowed}"
-    place = members[0].name.split("::")[0] if members else ""
-    return Reason("recording_empty", sentence, place, "switch the sensors on before recording, and keep the app's file names")
+    remedy = "switch the sensors on before recording, and keep the app's file names"
+    return Reason("recording_empty", sentence, _export_of(members), remedy)
+
+
+def _export_of(members: Sequence[DeviceFile]) -> str:
+    return members[0].name.split("::")[0] if members else ""
 
 
 def _metadata_of(motion: Mapping[str, DeviceFile]) -> tuple[_Metadata, list[Finding]]:
@@ -179,7 +183,7 @@ def _metadata_of(motion: Mapping[str, DeviceFile]) -> tuple[_Metadata, list[Find
     try:
         metadata = _read_metadata(member) if member else _Metadata()
     except UnreadableFile as error:
-        return _Metadata(), [Finding(reason, "warning") for reason in error.reasons]
+        return _Metadata(), [Finding(reason) for reason in error.reasons]
     if metadata.platform:
         return metadata, []
     sentence = "Metadata.csv is missing or names no platform: signs are taken as Android's, the unit from the values"
@@ -291,7 +295,7 @@ def _read_annotations(motion: Mapping[str, DeviceFile]) -> tuple[list[Annotation
         with export.reading(member):
             rows = csv_columns.text_rows(member)
     except UnreadableFile as error:
-        return [], [Finding(reason, "warning") for reason in error.reasons]
+        return [], [Finding(reason) for reason in error.reasons]
     timed = [(number, row.get("time", ""), row.get("text", "").strip()) for number, row in enumerate(rows, start=2)]
     kept = [Annotation(int(time), int(time), text, member.name) for _, time, text in timed if _WHOLE_NS.fullmatch(time)]
     broken = [number for number, time, _ in timed if not _WHOLE_NS.fullmatch(time)]

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ from ml.preprocessing.clock import Clock
 
 _Times = npt.NDArray[np.int64]
 _Values = npt.NDArray[np.float32]
+_Number = TypeVar("_Number", bound=np.generic)
 
 #: A step longer than this many median steps is a gap, as in the table `streams`.
 GAP_STEPS = 2.5
@@ -313,7 +315,7 @@ def _fill(stretch: _Stretch, start: int, end: int) -> None:
     known = slice(there[0] - wanted[0], there[1] - wanted[0] + 1)
     for channel in range(0, values.shape[1], kernels.CHANNELS):
         some = slice(channel, channel + kernels.CHANNELS)
-        readings = np.ascontiguousarray(values[:, some])
+        readings = _frozen(np.ascontiguousarray(values[:, some]))
         kernels.interpolate(
             t_ns, readings, lead_ns, float(plan.grid.period_ns), plan.step_ns, grid[some], known.start, known.stop - known.start
         )
@@ -328,10 +330,14 @@ def _around(stretch: _Stretch, start_ns: Fraction, end_ns: Fraction, margin: int
     """The readings from one instant to another, with some more on both sides as far as the piece has them."""
     low, high = np.searchsorted(stretch.t_ns, [math.floor(start_ns), math.ceil(end_ns)])
     part = slice(max(0, int(low) - margin), int(high) + margin)
-    t_ns, values = stretch.t_ns[part], stretch.values[part]
-    for readings in (t_ns, values):  # numba compiles read-only and writable arrays apart; this way it compiles once
-        readings.flags.writeable = False
-    return t_ns, values
+    return _frozen(stretch.t_ns[part]), _frozen(stretch.values[part])
+
+
+def _frozen(array: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
+    """A read-only view: numba compiles read-only and writable arrays apart, and so once."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _reflect(grid: _Values, known: slice) -> None:

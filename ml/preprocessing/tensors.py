@@ -110,7 +110,7 @@ def cut_streams(streams: Mapping[str, tuple[_Ints, _Floats]], task: Task) -> Cut
     needed = {stream: _present(streams, stream) for stream in task.input.streams}
     rate_hz = task.input.rate_hz
     origin_ns = min(int(t_ns[0]) for t_ns, _ in needed.values())
-    pieces = {stream: resample(t_ns, values, rate_hz=rate_hz, origin_ns=origin_ns) for stream, (t_ns, values) in needed.items()}
+    pieces = {stream: resample_stream(stream, *read, rate_hz=rate_hz, origin_ns=origin_ns) for stream, read in needed.items()}
     segments = cut_spans(common_spans([_spans(found) for found in pieces.values()]), task.segment, rate_hz=rate_hz)
     signals = cut({stream: _ticks(found, stream) for stream, found in pieces.items()}, segments, task)
     return Cut(*segments.times_ns(Clock.of(rate_hz, origin_ns=origin_ns)), signals)

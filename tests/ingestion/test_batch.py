@@ -203,10 +203,19 @@ def test_time_going_backwards_is_sorted_and_said_and_more_than_a_hundredth_is_an
     assert (np.diff(times) == 20_000_000).all()
 
 
+def test_a_clock_that_is_set_back_is_an_error_though_it_steps_back_only_once(home, study):
+    first, second = metabase_csv(rocking(100)), metabase_csv(rocking(100)).splitlines(keepends=True)[41:]
+    changed = "".join(line.replace(",0.", ",1.") for line in second)
+    read_batch(delivered(home, {"walk.csv": first + changed}), study, home)
+    found = {finding["code"]: finding["severity"] for finding in rows(home, "findings")}
+    assert found["time_backwards"] == "error"
+
+
 def test_repeated_time_stamps_are_dropped_and_counted(home, study):
     lines = metabase_csv(rocking(100)).splitlines(keepends=True)
     read_batch(delivered(home, {"walk.csv": "".join([*lines, *lines[-30:]])}), study, home)
-    assert Counter(row["code"] for row in rows(home, "findings")) == {"time_backwards": 1, "time_duplicates": 1}
+    found = {row["code"]: row["severity"] for row in rows(home, "findings")}
+    assert found == {"time_backwards": "warning", "time_duplicates": "note"}
     (stream,) = rows(home, "streams")
     assert (stream["rows"], stream["duplicates"]) == (130, 30)
     assert len(rows(home, "samples")) == 100

@@ -259,9 +259,9 @@ def test_a_zip_with_the_same_member_twice_is_refused(tmp_path: Path, home: Home)
 
 def test_a_zip_bomb_is_refused_before_it_unpacks(tmp_path: Path, home: Home) -> None:
     sent = zipped(tmp_path / "x.zip", {"a.csv": bytes(80 << 20)}, "path,participant\na.csv,A\n")
-    started = time.perf_counter()
+    started = time.process_time()
     assert refused(sent, home) == ["zip_bomb"]
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 0.5
     assert stored(home) == set()
 
 
@@ -450,7 +450,7 @@ def test_of_two_processes_with_one_id_and_other_bytes_one_is_refused(tmp_path: P
     assert Vault(home).verify() == []
 
 
-KILLED = """
+KILLED = r"""
 import os, sys, time
 from pathlib import Path
 from ingestion import vault

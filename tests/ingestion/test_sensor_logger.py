@@ -155,7 +155,9 @@ def test_a_zip_of_a_folder_reads_like_a_zip_of_its_files():
 
 def test_a_zip_with_two_recordings_is_refused():
     two = {f"{folder}/{name}": text for folder in "ab" for name, text in phone("android").items()}
-    assert codes(read(two)) == ["zip_several_recordings"]
+    reading = read(two)
+    assert codes(reading) == ["zip_several_recordings"]
+    assert reading.findings[0].reason.place == WALK
 
 
 def test_loose_files_of_one_folder_are_one_recording_and_photos_are_set_aside():
@@ -220,6 +222,15 @@ def test_damaged_bytes_are_blamed_on_the_archive_and_not_on_the_device(compressi
     reading = read_bytes(bytes(data))
     assert codes(reading) == ["zip_damaged"]
     assert reading.findings[0].reason.place == f"{WALK}::TotalAcceleration.csv"
+
+
+def test_metadata_that_cannot_be_trusted_is_an_error_and_no_guess():
+    data = bytearray(zipped(phone("ios"), zipfile.ZIP_STORED))
+    position = data.find(b"Africa/Kigali")
+    data[position : position + 6] = b"Europe"
+    reading = read_bytes(bytes(data))
+    assert codes(reading) == ["zip_damaged"]
+    assert reading.findings[0].reason.place == f"{WALK}::Metadata.csv"
 
 
 def test_an_archive_of_countless_members_is_refused():

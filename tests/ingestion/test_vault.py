@@ -182,6 +182,7 @@ def test_receipts_come_oldest_first(home: Home) -> None:
     for receipt in (late, early):
         vault.register(receipt)
     assert vault.receipts() == [early, late]
+    assert vault.batch_ids() == ["a", "b"]
     assert vault.receipt("a") == late
 
 

@@ -29,14 +29,14 @@ class Waves(NamedTuple):
         return Waves(self.signals[rows], self.labels[rows], self.groups[rows])
 
 
-def make_waves(count: int = 126, *, length: int = 40, channels: int = 3, seed: int = 0) -> Waves:
+def make_waves(count: int = 108, *, length: int = 24, channels: int = 3, seed: int = 0) -> Waves:
     random = np.random.default_rng(seed)
     number = np.arange(count)
     label, person = number % 3, (number // 3) % 6
     time = np.linspace(0, 1, length)[None, :, None]
     phase = random.uniform(0, 2 * np.pi, (count, 1, channels))
     size = 1 + person[:, None, None] / 6
-    signals = size * np.sin(2 * np.pi * (2 + 3 * label)[:, None, None] * time + phase) + random.normal(
+    signals = size * np.sin(2 * np.pi * (1 + 2 * label)[:, None, None] * time + phase) + random.normal(
         0, 0.3, (count, length, channels)
     )
     return Waves(signals.astype(np.float32), np.array(["lunge", "squat", "walk"])[label], np.char.add("P", person.astype(str)))

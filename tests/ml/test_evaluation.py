@@ -34,6 +34,7 @@ def test_figures_are_those_of_scikit_learn(answers: list[tuple[str, str, str]]) 
     assert found["support"] == len(answers)
 
 
+@pytest.mark.filterwarnings("ignore:A single label was found")
 @settings(deadline=None, max_examples=40)
 @given(ANSWERS)
 def test_the_confusion_matrix_is_that_of_scikit_learn(answers: list[tuple[str, str, str]]) -> None:

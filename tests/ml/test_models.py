@@ -31,7 +31,7 @@ FAST = {
     "random_forest": {"n_estimators": 30},
     "svm": {},
     "cnn": {"epochs": 12, "filters": 8},
-    "gru": {"epochs": 30, "hidden": 16},
+    "gru": {"epochs": 20, "hidden": 16},
     "cnn_gru": {"epochs": 12, "filters": 8, "hidden": 16},
 }
 
@@ -70,8 +70,8 @@ class TestFamily:
         assert np.array_equal(once.predict_proba(waves.signals), again.predict_proba(waves.signals))
 
     def test_two_labels_are_enough_and_a_rare_one_is_not_forgotten(self, family: str) -> None:
-        waves = make_waves(240)
-        of_two = waves.part((waves.labels == "walk") | ((waves.labels == "squat") & (np.arange(240) % 8 == 1)))
+        waves = make_waves(180)
+        of_two = waves.part((waves.labels == "walk") | ((waves.labels == "squat") & (np.arange(180) % 8 == 1)))
         guessed = create(family, FAST[family]).fit(*of_two).predict(of_two.signals)
         assert (guessed == of_two.labels)[of_two.labels == "squat"].mean() > 0.8
 
@@ -116,8 +116,8 @@ def test_an_unknown_family_is_refused_with_the_nearest_name() -> None:
 
 
 def test_layers_that_do_not_fit_the_length_are_refused_with_the_length_that_would(waves: Waves) -> None:
-    with pytest.raises(StudyError, match="examples have 40 samples, and these layers need at least 43"):
-        create("cnn_gru", {"layers": 3, "kernel": 6}).fit(*waves)
+    with pytest.raises(StudyError, match="examples have 24 samples, and these layers need at least 36"):
+        create("cnn_gru", {"layers": 3}).fit(*waves)
 
 
 @settings(deadline=None, max_examples=12)

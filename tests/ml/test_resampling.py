@@ -76,7 +76,7 @@ def any_times(draw: st.DrawFn) -> Times:
 
 
 @given(any_times(), RATES, st.floats(-1e6, 1e6, width=32))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_a_constant_stays_exactly_constant_up_to_the_ends(t_ns: Times, rate_hz: float, constant: float) -> None:
     values = np.full((len(t_ns), 3), constant, np.float32)
     for piece in resample(t_ns, values, rate_hz=rate_hz, origin_ns=ORIGIN_NS):
@@ -84,7 +84,7 @@ def test_a_constant_stays_exactly_constant_up_to_the_ends(t_ns: Times, rate_hz: 
 
 
 @given(st.integers(2, 400), RATES, RATES, st.floats(0, 0.3), SEEDS)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_a_straight_line_stays_one_up_to_the_ends(rows: int, source_hz: float, rate_hz: float, jitter: float, seed: int) -> None:
     t_ns = times(rows, source_hz, jitter=jitter, seed=seed)
     values = np.stack([seconds(t_ns), 5 - 3 * seconds(t_ns)], axis=1)
@@ -95,7 +95,7 @@ def test_a_straight_line_stays_one_up_to_the_ends(rows: int, source_hz: float, r
 
 
 @given(st.integers(300, 1500), RATES, RATES, st.floats(0, 0.2), st.floats(0.02, 0.15), SEEDS)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=50)
 def test_a_sine_well_below_both_nyquist_frequencies_comes_out_as_it_went_in(
     rows: int, source_hz: float, rate_hz: float, jitter: float, share: float, seed: int
 ) -> None:
@@ -111,7 +111,7 @@ def test_a_sine_well_below_both_nyquist_frequencies_comes_out_as_it_went_in(
 
 
 @given(any_times(), RATES, st.one_of(st.none(), st.floats(0.001, 1)))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_pieces_hold_every_tick_between_their_readings_and_none_in_a_gap(
     t_ns: Times, rate_hz: float, max_gap_s: float | None
 ) -> None:
@@ -130,7 +130,7 @@ def test_pieces_hold_every_tick_between_their_readings_and_none_in_a_gap(
 
 
 @given(any_times(), RATES, SEEDS)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_interpolation_never_magnifies_noise_beyond_its_limit(t_ns: Times, rate_hz: float, seed: int) -> None:
     values = noise(len(t_ns), seed=seed)
     largest = np.abs(values - values[0]).max() + np.abs(values).max()
@@ -381,7 +381,7 @@ def angle_between(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]
 
 
 @given(any_times(), RATES, SEEDS)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_quaternions_come_out_with_length_one(t_ns: Times, rate_hz: float, seed: int) -> None:
     for piece in resample_quaternions(t_ns, noise(len(t_ns), 4, seed), rate_hz=rate_hz, origin_ns=ORIGIN_NS):
         assert np.allclose(magnitude(piece.values), 1, rtol=0, atol=1e-5)

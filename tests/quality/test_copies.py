@@ -38,7 +38,11 @@ def test_the_later_of_two_is_the_copy_and_names_the_other(home: Home, study: Stu
     (reason,) = copies_of(home, study, later, Recorded("z-first")).reasons["a-later"]
     assert reason.code == "copy_of_recording"
     assert "the accelerometer and gyroscope values are identical to those of recording z-first" in reason.sentence
-    assert "participant P001" in reason.sentence and "48 h 0 min later" in reason.sentence and "the same batch" in reason.sentence
+    assert (
+        "participant P001" in reason.sentence
+        and "stamped 48 h earlier" in reason.sentence
+        and "the same batch" in reason.sentence
+    )
     assert reason.place == "a-later.zip::accelerometer.csv, accelerometer and gyroscope"
 
 
@@ -51,7 +55,7 @@ def test_a_copy_under_another_participant_has_its_own_code(home: Home, study: St
 
 def test_at_the_same_time_the_smaller_id_is_kept(home: Home, study: Study) -> None:
     reasons = copies_of(home, study, Recorded("b"), repeating("a", "b")).reasons
-    assert list(reasons) == ["b"] and "at the very same time" in reasons["b"][0].sentence
+    assert list(reasons) == ["b"] and "with the very same time" in reasons["b"][0].sentence
 
 
 def test_streams_that_hardly_vary_have_no_hash_and_are_no_copies(home: Home, study: Study) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
 from quality.judging import judge_batch
 from quality.quarantine import list_quarantined, release, show
 from studies.study import Study
-from tests.quality.conftest import Recorded, write_batch
+from tests.quality.conftest import CONTRACT, Recorded, write_batch
 from warehouse.errors import KinelakeError, UnknownName
 from warehouse.home import Home
 
@@ -17,11 +19,20 @@ FAST = {"accelerometer": {"rate_hz": 56.07}}
 EMPTY = ({"severity": "error", "code": "csv_empty", "sentence": "the file is empty"},)
 
 
-@pytest.fixture
-def judged(home: Home, study: Study) -> Home:
+@pytest.fixture(scope="module")
+def judged_once(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = Home.at(tmp_path_factory.mktemp("judged") / "home")
     aside = Recorded("hop-fast", facts=FAST, label="rest")
-    judge_batch(write_batch(home, Recorded("hop-fine"), aside, Recorded("hop-void", streams=(), findings=EMPTY)), study, home)
+    batch = write_batch(home, Recorded("hop-fine"), aside, Recorded("hop-void", streams=(), findings=EMPTY))
+    judge_batch(batch, Study.model_validate(CONTRACT), home)
     return home
+
+
+@pytest.fixture
+def judged(judged_once: Home, tmp_path: Path) -> Home:
+    """A copy of its own of a home with one recording accepted and two set aside."""
+    shutil.copytree(judged_once.root, tmp_path / "home")
+    return Home.at(tmp_path / "home")
 
 
 def test_the_list_holds_what_is_set_aside_with_its_codes(judged: Home) -> None:

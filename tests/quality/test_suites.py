@@ -55,7 +55,7 @@ def the_suite() -> Suite:
 
 
 @given(rows=facts_strategy())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_rows_without_a_violation_are_exactly_those_inside_the_contract(rows: list[dict[str, Any]]) -> None:
     found = {row for violation in violations([(the_suite(), table(rows))]) for row in violation.rows}
     values = {name: np.array([row[name] for row in rows], dtype=float) for name in BOUNDS}

@@ -24,7 +24,9 @@ def make_rows(name: str, count: int = 1, **columns: Any) -> pa.Table:
     return pa.table(filled, schema=TABLES[name].schema)
 
 
-def write_batch(home: Home, batch_id: str, *, recordings: int = 2, samples: int = 10, complete: bool = True) -> None:
+def write_batch(
+    home: Home, batch_id: str, *, recordings: int = 2, samples: int = 10, complete: bool = True, attributes: str = "{}"
+) -> None:
     """Write every table of one batch, the first recording accepted and the others in quarantine."""
     lake, ids = Lake(home), [f"{batch_id}-{number}" for number in range(recordings)]
     of_each: dict[str, dict[str, Any]] = {
@@ -36,6 +38,7 @@ def write_batch(home: Home, batch_id: str, *, recordings: int = 2, samples: int 
             "device": "d1",
             "format": "metabase",
             "duration_s": 5.0,
+            "attributes": attributes,
         },
         "streams": {
             "stream": "accelerometer",
