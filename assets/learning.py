@@ -13,6 +13,9 @@ from ml.training import train_task
 from warehouse.errors import TrainingRefused
 from warehouse.schemas import TABLES
 
+#: Marks the failure of a run that nothing went wrong in: there is too little to learn from yet.
+WAITS_FOR_DATA = "waits_for_data"
+
 _EVERY_BATCH = dg.AllPartitionMapping()
 
 
@@ -30,7 +33,7 @@ def examples(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Materi
     try:
         table = freeze_examples(study, task, home.open())
     except TrainingRefused as refusal:
-        raise dg.Failure(f"nothing to learn from: {refusal}", allow_retries=False) from None
+        raise dg.Failure(str(refusal), metadata={WAITS_FOR_DATA: True}, allow_retries=False) from None
     return dg.MaterializeResult(
         metadata={"fingerprint": table.meta.fingerprint, "examples": len(table.labels), "statement": table.meta.statement},
         data_version=dg.DataVersion(table.meta.fingerprint),

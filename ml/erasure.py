@@ -49,9 +49,7 @@ def erase_trainings(study: str, participant: str, *, recordings: Collection[str]
     return erased
 
 
-def _touched(
-    study: str, participant: str, recordings: Collection[str], registry: Registry, lake: Lake
-) -> dict[str, set[str]]:
+def _touched(study: str, participant: str, recordings: Collection[str], registry: Registry, lake: Lake) -> dict[str, set[str]]:
     frozen = [(part["task"], part["fingerprint"]) for part in lake.partitions("examples") if _is_of(study, part["task"])]
     cleared = {training for training in frozen if not _holds(*training, participant, recordings, lake)}
     there = {*frozen, *((found.task, found.fingerprint) for found in registry.versions() if _is_of(study, found.task))}

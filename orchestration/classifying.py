@@ -8,6 +8,7 @@ from pathlib import Path
 from assets.resources import split_task
 from ingestion.batch import read_file
 from ml.inference import Answer, classify
+from ml.preprocessing.selection import find_task
 from warehouse.home import Home
 
 
@@ -32,5 +33,6 @@ def classify_files(files: Sequence[Path], task: str, home: Home) -> Answer:
         If no reader knows a file, a stream that the task needs is missing, or the task has no champion.
     """
     study, name = split_task(task)
+    find_task(study, name)
     streams = {stream.name: (stream.t_ns, stream.values) for file in files for stream in read_file(file).streams}
     return classify(streams, study=study, task=name, home=home)

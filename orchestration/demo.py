@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,14 @@ def run_demo(home: Home, *, progress: Callable[[str], None] = lambda _: None) ->
     }
 
 
+def forget_dirt(batch_id: str, paths: Collection[str], home: Home) -> None:
+    """Take erased files out of the note on what was wrong in a simulated delivery."""
+    noted = _note(batch_id, home)
+    if noted.exists():
+        kept = {path: dirt for path, dirt in json.loads(noted.read_text(encoding="utf-8")).items() if path not in paths}
+        noted.write_text(json.dumps(kept), encoding="utf-8")
+
+
 def summary_text(summary: dict[str, Any]) -> str:
     """Lay the summary out for a terminal."""
     console = Console(width=150, highlight=False)
@@ -141,7 +149,7 @@ def summary_text(summary: dict[str, Any]) -> str:
 
 def _delivered(delivery: DemoDelivery, home: Home, progress: Callable[[str], None]) -> dict[str, str]:
     """Deliver it unless the home has it, and return what is wrong in it by path."""
-    noted = home.reports / f"{delivery.batch_id}.dirt.json"
+    noted = _note(delivery.batch_id, home)
     known = {receipt.batch_id for receipt in Vault(home).receipts()}
     if delivery.batch_id not in known or not noted.exists():
         with tempfile.TemporaryDirectory() as folder:
@@ -152,6 +160,10 @@ def _delivered(delivery: DemoDelivery, home: Home, progress: Callable[[str], Non
             deliver(simulated.folder, study=study, site=delivery.site, home=home, batch_id=delivery.batch_id)
     expected: dict[str, str] = json.loads(noted.read_text(encoding="utf-8"))
     return expected
+
+
+def _note(batch_id: str, home: Home) -> Path:
+    return home.reports / f"{batch_id}.dirt.json"
 
 
 def _set_aside(home: Home) -> list[dict[str, Any]]:

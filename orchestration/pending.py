@@ -19,6 +19,7 @@ from warehouse.home import Home
 from warehouse.lake import Lake
 
 _Versions = tuple[str, str, int]
+_VERSIONS = ("contract_version", "recipe_version", "released")
 
 
 @dataclass(frozen=True)
@@ -78,15 +79,10 @@ def pending_tasks(home: Home) -> Iterator[Pending]:
 
 
 def _completed(home: Home) -> dict[str, _Batch]:
-    columns = ["batch_id", "study", "content_sha256", "received_at", "contract_version", "recipe_version", "released"]
+    columns = ["batch_id", "study", "content_sha256", "received_at", *_VERSIONS]
     rows = Lake(home).read("batches", columns=columns).sort_by("received_at").to_pylist()
     return {
-        row["batch_id"]: _Batch(
-            row["batch_id"],
-            row["study"],
-            row["content_sha256"],
-            (row["contract_version"], row["recipe_version"], row["released"]),
-        )
+        row["batch_id"]: _Batch(row["batch_id"], row["study"], row["content_sha256"], tuple(row[name] for name in _VERSIONS))
         for row in rows
     }
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
+from dagster._core.execution.plan.objects import StepFailureData
 
+from assets.learning import WAITS_FOR_DATA
 from assets.partitions import BATCHES, TASKS
 from assets.warehouse import publish_home
 from ingestion.landing import take, waiting
@@ -32,6 +34,8 @@ class RunSummary:
         Deliveries taken from the landing zone, and those refused with the reason.
     batches, tasks : list of str
         Partitions brought up to date.
+    waiting : dict of str to str
+        Tasks that there is too little to learn from yet, with what is missing.
     failed : dict of str to str
         Partitions whose run failed, with the reason.
     """
@@ -40,6 +44,7 @@ class RunSummary:
     refused: dict[str, str] = field(default_factory=dict)
     batches: list[str] = field(default_factory=list)
     tasks: list[str] = field(default_factory=list)
+    waiting: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
 
@@ -102,18 +107,18 @@ def _execute(
     )
     if result.success:
         done.append(due.key)
-    else:
-        summary.failed[due.key] = _first_failure(result)
+        return
+    failure = next((event.step_failure_data for event in result.all_events if event.is_step_failure), None)
+    waits = failure is not None and failure.user_failure_data is not None and WAITS_FOR_DATA in failure.user_failure_data.metadata
+    (summary.waiting if waits else summary.failed)[due.key] = _reason_of(failure)
 
 
-def _first_failure(result: dg.ExecuteInProcessResult) -> str:
-    for event in result.all_events:
-        if event.is_step_failure:
-            data = event.step_failure_data
-            if data.user_failure_data is not None and data.user_failure_data.description:
-                return str(data.user_failure_data.description)
-            error = data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
-            return error.message.strip() if error is not None else "no reason stated"
-    return "no step failed, but the run did"
+def _reason_of(failure: StepFailureData | None) -> str:
+    if failure is None:
+        return "no step failed, but the run did"
+    if failure.user_failure_data is not None and failure.user_failure_data.description:
+        return str(failure.user_failure_data.description)
+    error = failure.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else "no reason stated"

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingestion.vault import Vault
+from orchestration.erasing import unfinished
 from warehouse.errors import Reason
 from warehouse.home import Home
 from warehouse.lake import Lake
@@ -45,6 +46,7 @@ def verify(home: Home) -> list[Promise]:
         "two accepted recordings never share a sensor's values": lambda: _copies(lake),
         "nobody is in two splits, copies stay with their original": lambda: _splits(lake),
         "every model names its training table and is stored": lambda: _models(lake, home),
+        "every erasure came to its end": lambda: _erasures(home),
     }
     return [Promise(name, not reasons, figures, tuple(reasons)) for name, (figures, reasons) in _each(looks)]
 
@@ -129,6 +131,11 @@ def _models(lake: Lake, home: Home) -> tuple[str, list[Reason]]:
         if not (home.registry / row["artifact"]).exists():
             found.append(Reason("model_without_file", f"{row['artifact']} is not in the registry", place))
     return f"{len(rows)} versions", found
+
+
+def _erasures(home: Home) -> tuple[str, list[Reason]]:
+    found = unfinished(home)
+    return f"{len(found)} unfinished", found
 
 
 def _repeated(rows: pa.Table, keys: list[str], counted: str) -> list[tuple[tuple[str, ...], int]]:

@@ -81,7 +81,7 @@ def _rates(axes: Any, dots: Sequence[Dot], contract: StreamContract) -> None:
     _scatter(axes, [dot.rate_hz for dot in dots], dots)
     margin = 0.6 * (high - low) or 1.0
     shown = [dot.rate_hz for dot in dots if dot.rate_hz is not None and math.isfinite(dot.rate_hz)]
-    axes.set_xlim(min([low, *shown]) - margin, max([high, *shown]) + margin)
+    axes.set_xlim(max(0, min([low, *shown]) - margin), max([high, *shown]) + margin)
 
 
 def _pauses(axes: Any, dots: Sequence[Dot], contract: StreamContract) -> None:

@@ -6,6 +6,7 @@ recording is set aside and stops nothing.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -134,14 +135,16 @@ def _stream_contracts(facts: BatchFacts, study: Study, codes: Mapping[str, set[s
 
 
 def _extremes(streams: pa.Table, name: str) -> dict[str, float | int | str]:
-    rates, gaps = pc.min_max(streams["rate_hz"]).as_py(), pc.max(streams["longest_gap_s"]).as_py()
+    rates, gaps = (
+        pc.min_max(values.filter(pc.is_finite(values))).as_py() for values in (streams["rate_hz"], streams["longest_gap_s"])
+    )
     found = {
         f"{name}_streams": streams.num_rows,
         f"{name}_lowest_rate_hz": rates["min"],
         f"{name}_highest_rate_hz": rates["max"],
-        f"{name}_longest_gap_s": gaps,
+        f"{name}_longest_gap_s": gaps["max"],
     }
-    return {key: value for key, value in found.items() if value is not None and value == value}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _labels(study: Study, codes: Mapping[str, set[str]], recordings: int) -> Check:
@@ -171,7 +174,7 @@ def _units(facts: BatchFacts, study: Study, codes: Mapping[str, set[str]]) -> Ch
     for name, contract in study.streams.items():
         lengths = facts.streams.filter(pc.equal(facts.streams["stream"], name))["norm_median"]
         typical = pc.mean(lengths).as_py() if contract.gravity else None
-        if typical is not None and typical == typical:
+        if typical is not None and math.isfinite(typical):
             figures[f"{name}_mean_length"] = typical
     sentence = _count(wrong, len(facts.recording_ids), "with an implausible unit or scale", "with plausible units")
     return _warning("units", not wrong, sentence, figures)

@@ -138,11 +138,12 @@ def _thinned(x: _Numbers, y: _Numbers) -> tuple[_Numbers, _Numbers]:
     """Keep the smallest and the largest value of each bucket in their likely order, so that no spike is lost."""
     if x.size <= 2 * _POINTS:
         return x, y
-    starts = np.linspace(0, x.size, _POINTS, endpoint=False).astype(np.intp)
+    edges = np.linspace(0, x.size, _POINTS + 1).astype(np.intp)
+    starts, stops = edges[:-1], edges[1:]
     ends = np.column_stack([np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)])
-    falling = y[starts] > y[np.append(starts[1:], x.size) - 1]
+    falling = y[starts] > y[stops - 1]
     ends[falling] = ends[falling, ::-1]
-    return np.repeat(x[starts], 2), ends.ravel()
+    return np.column_stack([x[starts], x[(starts + stops) // 2]]).ravel(), ends.ravel()
 
 
 def _line(x: _Numbers, y: _Numbers) -> str:

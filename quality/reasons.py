@@ -71,10 +71,10 @@ def heading(code: str) -> str:
 
     Examples
     --------
-    >>> heading("too_short"), heading("zip_truncated")
-    ('Recording too short', 'Zip truncated')
+    >>> heading("too_short"), heading("csv_row_ragged")
+    ('Recording too short', 'CSV row ragged')
     """
-    return HEADINGS.get(code, code.replace("_", " ").capitalize())
+    return HEADINGS.get(code, code.replace("_", " ").capitalize().replace("Csv", "CSV"))
 
 
 def figure(value: float) -> str:
@@ -91,6 +91,17 @@ def figure(value: float) -> str:
 def spoken(stream: str) -> str:
     """Return a stream's name in words."""
     return stream.replace("_", " ")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write names one after the other.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"]), listed(["a"])
+    ('a, b and c', 'a')
+    """
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
 
 def sign(unit: object) -> str:
@@ -163,7 +174,7 @@ def stream_reasons(demands: Sequence[Demand], row: Row, contract: StreamContract
 
 def copy_reason(other: Other, *, participant: str, streams: Sequence[str], start_ns: int, source: str, batch_id: str) -> Reason:
     """Say whose values a recording repeats, and how far the two are apart in time."""
-    sensors = " and ".join(map(spoken, streams))
+    sensors = listed([spoken(stream) for stream in streams])
     where = "in the same batch" if other.batch_id == batch_id else f"in batch {other.batch_id}"
     whose = f"recording {other.recording_id} of participant {other.participant} {where}"
     sentence = (
@@ -179,10 +190,9 @@ def copy_reason(other: Other, *, participant: str, streams: Sequence[str], start
 
 
 def _not_measured(demands: Sequence[Demand], row: Row) -> Reason:
-    names = list(dict.fromkeys(_FACTS[demand.column] for demand in demands))
-    listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    names = listed(list(dict.fromkeys(_FACTS[demand.column] for demand in demands)))
     rows = row["rows"]
-    sentence = f"the {_name(row)} has {rows} reading{'s' if rows != 1 else ''}, too few or too odd to tell its {listed}"
+    sentence = f"the {_name(row)} has {rows} reading{'s' if rows != 1 else ''}, too few or too odd to tell its {names}"
     return Reason(demands[0].code, sentence, _place(row), "record again, and check that the file is complete")
 
 
@@ -288,7 +298,7 @@ def _number(value: object) -> float:
 
 
 def _percent(value: object) -> str:
-    return f"{figure(100 * _number(value))} %"
+    return f"{100 * _number(value):.3g} %"
 
 
 def _name(row: Row) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,6 +71,15 @@ class Line:
     @property
     def usable(self) -> bool:
         return self.state in ("accepted", "released")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The first reason of one code against a recording, and how many more of that code it has (other sensors, other places)."""
+
+    line: Line
+    reason: dict[str, str]
+    more: int
 
 
 @dataclass(frozen=True)
@@ -189,21 +198,29 @@ def _grouped(table: pa.Table) -> dict[str, list[dict[str, Any]]]:
     return groups
 
 
-def _by_code(lines: Any) -> list[dict[str, Any]]:
+def _by_code(lines: Iterable[Line]) -> list[dict[str, Any]]:
     """Group what is set aside by what is wrong with it, most frequent first."""
-    groups: dict[str, list[tuple[Line, dict[str, str]]]] = defaultdict(list)
+    groups: dict[str, dict[str, Fault]] = defaultdict(dict)
     for line in lines:
         for reason in line.reasons:
-            groups[reason["code"]].append((line, reason))
-    faults = []
-    for code, found in sorted(groups.items(), key=lambda group: (-len(group[1]), group[0])):
-        remedies = {reason["remedy"] for _, reason in found}
-        recordings = len({line.recording_id for line, _ in found})
-        common = remedies.pop() if len(remedies) == 1 else None
-        people = sorted({line.participant for line, _ in found})
-        named = {"code": code, "heading": heading(code), "recordings": recordings, "people": people}
-        faults.append({**named, "remedy": common, "found": found[:MOST_LINES]})
-    return faults
+            known = groups[reason["code"]].get(line.recording_id)
+            groups[reason["code"]][line.recording_id] = (
+                Fault(line, known.reason, known.more + 1) if known else Fault(line, reason, 0)
+            )
+    by_frequency = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
+    return [_told_group(code, list(found.values())) for code, found in by_frequency]
+
+
+def _told_group(code: str, found: Sequence[Fault]) -> dict[str, Any]:
+    remedies = {fault.reason["remedy"] for fault in found}
+    return {
+        "code": code,
+        "heading": heading(code),
+        "recordings": len(found),
+        "people": sorted({fault.line.participant for fault in found}),
+        "remedy": remedies.pop() if len(remedies) == 1 else None,
+        "found": found[:MOST_LINES],
+    }
 
 
 def _label_table(facts: BatchFacts, lines: Sequence[Line]) -> dict[str, Any]:
@@ -245,8 +262,8 @@ def _drawings(batch_id: str, lines: Sequence[Line], study: Study, lake: Lake) ->
 def _drawable(line: Line) -> dict[str, Any] | None:
     """Return the stream that the first reason is about, else the one with the longest pause; None if there are no readings."""
     held = [row for row in line.streams if (row["rows"] or 0) > 1]
-    named = {name for reason in line.reasons[:1] for name in (reason["place"] or "").rpartition(", ")[2].split(" and ")}
-    meant = [row for row in held if spoken(row["stream"]) in named]
+    places = [reason["place"] or "" for reason in line.reasons[:1]]
+    meant = [row for row in held if any(place.startswith(f"{row['source']}, ") for place in places)]
     return max(meant or held, key=_telling_pause, default=None)
 
 

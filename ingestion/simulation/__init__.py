@@ -9,6 +9,18 @@ from __future__ import annotations
 
 from ingestion.simulation.cohort import CohortSpec, SimulatedDelivery, simulate_delivery
 from ingestion.simulation.dirt import Dirt
+from ingestion.simulation.load import write_long_recording
+from ingestion.simulation.people import Person, person
 from ingestion.simulation.sensing import Truth, simulate_recording
 
-__all__ = ["CohortSpec", "Dirt", "SimulatedDelivery", "Truth", "simulate_delivery", "simulate_recording"]
+__all__ = [
+    "CohortSpec",
+    "Dirt",
+    "Person",
+    "SimulatedDelivery",
+    "Truth",
+    "person",
+    "simulate_delivery",
+    "simulate_recording",
+    "write_long_recording",
+]

@@ -222,9 +222,9 @@ def _write_zip(path: Path, spec: CohortSpec) -> list[_Line]:
     lines = []
     with zipfile.ZipFile(path, "x") as archive:
         for line in _lines(spec):
-            archive.writestr(sensor_logger.entry(line.path), line.content, compresslevel=1)
+            archive.writestr(sensor_logger.entry(line.path), line.content)
             lines.append(replace(line, content=b""))
-        archive.writestr(sensor_logger.entry("manifest.csv"), _manifest(lines), compresslevel=1)
+        archive.writestr(sensor_logger.entry("manifest.csv"), _manifest(lines))
     return lines
 
 

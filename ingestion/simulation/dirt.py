@@ -33,10 +33,7 @@ Kind = Literal[
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-#: Kinds that stand in the manifest: a delivery that has one is refused as a whole.
-REFUSED: frozenset[Kind] = frozenset({"bad_label", "unknown_participant"})
-
-#: What `Dirt.amount` means and is by itself: seconds, share of a step, every how manieth reading is kept, row (share of all).
+#: Kinds that have an amount, and the usual one; what it means is said at `Dirt.amount`.
 AMOUNTS: Mapping[Kind, float] = {
     "gap": 2.0,
     "jitter": 0.6,

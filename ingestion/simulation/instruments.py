@@ -167,7 +167,13 @@ class Readings:
         if name == "orientation":
             return quaternions(believed)
         gravity = believed.inv().apply((0.0, 0.0, G))
-        return gravity if name == "gravity" else self._acceleration(clock, at_s) - gravity
+        return gravity if name == "gravity" else self._linear(clock, at_s, gravity)
+
+    def _linear(self, clock: Clock, at_s: Floats, gravity: Floats) -> Floats:
+        linear = self._acceleration(clock, at_s) - gravity
+        if self._device.model.system == "android":
+            linear[0] = 0.0  # its filter has nothing yet to compare the first reading with
+        return linear
 
     def _acceleration(self, clock: Clock, at_s: Floats) -> Floats:
         if clock not in self._total:

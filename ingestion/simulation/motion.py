@@ -62,11 +62,14 @@ class Course:
         step = 0.5 / GRID_HZ
         return (self.angular_rate(at_s + step) - self.angular_rate(at_s - step)) / (2 * step)
 
-    def acceleration(self, at_s: Floats, *, arm_m: Floats) -> Floats:
-        """Acceleration in the world, m/s², shape (n, 3), of the point `arm_m` (segment axes, metres) away from the joint."""
+    def joint_acceleration(self, at_s: Floats) -> Floats:
+        """Acceleration of the joint, in world axes, m/s², shape (n, 3)."""
+        return self._position(at_s, 2)
+
+    def turning_acceleration(self, at_s: Floats, *, arm_m: Floats) -> Floats:
+        """What the point `arm_m` away from the joint accelerates more than the joint, in segment axes, m/s², shape (n, 3)."""
         rate = self.angular_rate(at_s)
-        turning = np.cross(self.angular_acceleration(at_s), arm_m) + np.cross(rate, np.cross(rate, arm_m))
-        return self._position(at_s, 2) + self.rotation(at_s).apply(turning)
+        return np.cross(self.angular_acceleration(at_s), arm_m) + np.cross(rate, np.cross(rate, arm_m))
 
 
 def grid(duration_s: float) -> Floats:

@@ -52,8 +52,8 @@ class Mounted:
 
     def specific_force(self, at_s: Floats) -> Floats:
         """What an accelerometer reads: acceleration less gravity, in sensor axes, m/s², shape (n, 3)."""
-        felt = self.course.acceleration(at_s, arm_m=self.arm_m) + _UP
-        return (self.course.rotation(at_s) * self.mounting).inv().apply(felt)
+        joint = self.course.rotation(at_s).inv().apply(self.course.joint_acceleration(at_s) + _UP)
+        return self.mounting.inv().apply(joint + self.course.turning_acceleration(at_s, arm_m=self.arm_m))
 
     def gravity(self, at_s: Floats) -> Floats:
         """The part of `specific_force` that is there at rest, m/s², shape (n, 3)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -26,7 +26,6 @@ TIMEZONE = "Europe/Amsterdam"
 _OFFSET = timedelta(hours=1)
 _APP_VERSION = "1.54.1"
 _AXES = ("z", "y", "x")
-_UNQUOTED = arrow_csv.WriteOptions(quoting_style="none", quoting_header="none")
 
 
 def file_name(recording: Capture) -> str:
@@ -39,8 +38,7 @@ def members(recording: Capture) -> dict[str, bytes]:
     tables = TABLES[recording.device.model.system]
     texts = {}
     for name, table in tables.items():
-        stream = recording.streams[table.stream]
-        texts[f"{name}.csv"] = csv_text(stamped(stream, recording.started_ns, table.columns(stream)))
+        texts[f"{name}.csv"] = header(table) + rows(table, recording.streams[table.stream], started_ns=recording.started_ns)
     silent = dict.fromkeys((f"{name}.csv" for name in SILENT[recording.device.model.system]), b"")
     return texts | {"Metadata.csv": metadata(recording)} | silent
 
@@ -50,7 +48,7 @@ def pack(texts: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, text in texts.items():
-            archive.writestr(entry(name), text, compresslevel=1)
+            archive.writestr(entry(name), text)
     return buffer.getvalue()
 
 
@@ -58,46 +56,24 @@ def entry(name: str) -> zipfile.ZipInfo:
     """Return the directory entry of a deflated member, with a fixed date and maker."""
     info = zipfile.ZipInfo(name, date_time=(2026, 1, 1, 0, 0, 0))
     info.compress_type = zipfile.ZIP_DEFLATED
+    info._compresslevel = 1  # before Python 3.13 there is no other way to say it for a member written as a stream
     info.create_system = 3
     info.external_attr = 0o644 << 16
     return info
 
 
-def stamped(stream: Stream, started_ns: int, columns: Mapping[str, Floats]) -> pa.Table:
-    """Put the app's two time columns, ns since 1970 and seconds since the start, before `columns`."""
-    return pa.table({"time": stream.t_ns, "seconds_elapsed": (stream.t_ns - started_ns) / 1e9, **columns})
+def header(table: Table) -> bytes:
+    """Return the first line of a member: the app's two time columns, then the sensor's own."""
+    return f"{','.join(('time', 'seconds_elapsed', *table.columns))}\n".encode()
 
 
-def csv_text(table: pa.Table, *, header: bool = True) -> bytes:
-    """Write numbers as the app does: whole or shortest decimal that gives the same number back."""
+def rows(table: Table, stream: Stream, *, started_ns: int) -> bytes:
+    """Return the lines of a stretch of `stream`: numbers as the shortest decimals that give the same numbers back."""
+    columns = [stream.t_ns, (stream.t_ns - started_ns) / 1e9, *table.values(stream)]
     buffer = io.BytesIO()
-    options = _UNQUOTED if header else arrow_csv.WriteOptions(quoting_style="none", include_header=False)
-    arrow_csv.write_csv(table, buffer, options)
+    options = arrow_csv.WriteOptions(include_header=False, quoting_style="none")
+    arrow_csv.write_csv(pa.table(columns, names=["time", "seconds_elapsed", *table.columns]), buffer, options)
     return buffer.getvalue()
-
-
-def axes(stream: Stream, factor: float = 1.0) -> dict[str, Floats]:
-    """Columns z, y, x, times `factor`."""
-    values = (stream.values.astype(np.float64) * factor).astype(np.float32).astype(np.float64)
-    return {axis: values[:, "xyz".index(axis)] for axis in _AXES}
-
-
-def _android_orientation(stream: Stream) -> dict[str, Floats]:
-    parts = _attitude(stream)
-    parts |= {"yaw": -parts["yaw"], "pitch": -parts["pitch"]}  # Android counts these two the other way round
-    return {name: parts[name] for name in ("qz", "qy", "qx", "qw", "roll", "pitch", "yaw")}
-
-
-def _ios_orientation(stream: Stream) -> dict[str, Floats]:
-    parts = _attitude(stream)
-    return {name: parts[name] for name in ("yaw", "qx", "qz", "roll", "qw", "qy", "pitch")}
-
-
-def _attitude(stream: Stream) -> dict[str, Floats]:
-    """Quaternion, and Tait-Bryan angles Z-X'-Y'' in rad."""
-    quaternion = stream.values.astype(np.float64)
-    angles = Rotation.from_quat(quaternion).as_euler("ZXY").astype(np.float32).astype(np.float64)
-    return dict(zip(("qx", "qy", "qz", "qw", "yaw", "pitch", "roll"), (*quaternion.T, *angles.T), strict=True))
 
 
 def metadata(recording: Capture) -> bytes:
@@ -127,40 +103,64 @@ def _local(t_ns: int) -> datetime:
     return datetime.fromtimestamp(t_ns // 1_000_000_000, UTC) + _OFFSET
 
 
-def _flipped(stream: Stream) -> dict[str, Floats]:
-    return axes(stream, -1.0)
-
-
-def _flipped_in_g(stream: Stream) -> dict[str, Floats]:
-    return axes(stream, -1.0 / G)
-
-
 @dataclass(frozen=True)
 class Table:
-    """One sensor's CSV: the stream that it shows, and its columns after the two of time."""
+    """One sensor's CSV: the stream that it shows, its columns after the two of time, and what stands in them."""
 
     stream: str
-    columns: Callable[[Stream], dict[str, Floats]]
+    columns: tuple[str, ...]
+    values: Callable[[Stream], Sequence[Floats]]
+
+
+def _shown(stream: Stream, factor: float = 1.0) -> Sequence[Floats]:
+    """z, y and x times `factor`; the app holds numbers in single precision and writes them in double."""
+    shown = (stream.values * np.float32(factor)).astype(np.float64)
+    return shown[:, 2], shown[:, 1], shown[:, 0]
+
+
+def _flipped(stream: Stream) -> Sequence[Floats]:
+    return _shown(stream, -1.0)
+
+
+def _flipped_in_g(stream: Stream) -> Sequence[Floats]:
+    return _shown(stream, -1.0 / G)
+
+
+def _android_attitude(stream: Stream) -> Sequence[Floats]:
+    (qx, qy, qz, qw), (yaw, pitch, roll) = _attitude(stream)
+    return qz, qy, qx, qw, roll, -pitch, -yaw  # Android counts these two the other way round
+
+
+def _ios_attitude(stream: Stream) -> Sequence[Floats]:
+    (qx, qy, qz, qw), (yaw, pitch, roll) = _attitude(stream)
+    return yaw, qx, qz, roll, qw, qy, pitch
+
+
+def _attitude(stream: Stream) -> tuple[Floats, Floats]:
+    """Quaternion, shape (4, n), and Tait-Bryan angles Z-X'-Y'' in rad, shape (3, n)."""
+    quaternion = stream.values.astype(np.float64)
+    angles = Rotation.from_quat(quaternion).as_euler("ZXY").astype(np.float32).astype(np.float64)
+    return quaternion.T, angles.T
 
 
 #: Members with readings, by system and in the app's order.
 TABLES: Mapping[str, Mapping[str, Table]] = {
     "android": {
-        "Accelerometer": Table("linear_acceleration", axes),
-        "Gravity": Table("gravity", axes),
-        "Gyroscope": Table("gyroscope", axes),
-        "Orientation": Table("orientation", _android_orientation),
-        "TotalAcceleration": Table("accelerometer", axes),
-        "GyroscopeUncalibrated": Table("gyroscope", axes),
-        "AccelerometerUncalibrated": Table("accelerometer", axes),
+        "Accelerometer": Table("linear_acceleration", _AXES, _shown),
+        "Gravity": Table("gravity", _AXES, _shown),
+        "Gyroscope": Table("gyroscope", _AXES, _shown),
+        "Orientation": Table("orientation", ("qz", "qy", "qx", "qw", "roll", "pitch", "yaw"), _android_attitude),
+        "TotalAcceleration": Table("accelerometer", _AXES, _shown),
+        "GyroscopeUncalibrated": Table("gyroscope", _AXES, _shown),
+        "AccelerometerUncalibrated": Table("accelerometer", _AXES, _shown),
     },
     "ios": {
-        "Gyroscope": Table("gyroscope", axes),
-        "Gravity": Table("gravity", _flipped),
-        "GyroscopeUncalibrated": Table("gyroscope", axes),
-        "Orientation": Table("orientation", _ios_orientation),
-        "AccelerometerUncalibrated": Table("accelerometer", _flipped_in_g),
-        "Accelerometer": Table("linear_acceleration", _flipped),
+        "Gyroscope": Table("gyroscope", _AXES, _shown),
+        "Gravity": Table("gravity", _AXES, _flipped),
+        "GyroscopeUncalibrated": Table("gyroscope", _AXES, _shown),
+        "Orientation": Table("orientation", ("yaw", "qx", "qz", "roll", "qw", "qy", "pitch"), _ios_attitude),
+        "AccelerometerUncalibrated": Table("accelerometer", _AXES, _flipped_in_g),
+        "Accelerometer": Table("linear_acceleration", _AXES, _flipped),
     },
 }
 

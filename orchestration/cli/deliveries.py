@@ -78,6 +78,29 @@ def report(context: typer.Context, batch: Annotated[str, typer.Argument(help="Ba
     shown.answer({"report": page}, str(page))
 
 
+def erase(
+    context: typer.Context,
+    participant: Annotated[str, typer.Argument(help="Pseudonym, as in the manifests.")],
+    study: Annotated[str, typer.Option(help="Study in which it is this person.")],
+) -> None:
+    """Erase a participant everywhere, for good, and search the whole home for what is left."""
+    from orchestration.erasing import erase as erase_everywhere
+
+    shown = face(context)
+    done = erase_everywhere(participant, study, shown.home)
+    lines = [
+        f"erased     {participant} of {study}: {done.recordings} recordings, {done.files} files, {done.bytes:,} bytes",
+        f"with it    {done.models} model versions that learnt from it, {done.runs} run logs",
+        f"anew       {len(done.batches)} batches judged and reported",
+    ]
+    lines += [f"also under {', '.join(done.also_under)}: the same sensor values, which are erased too"] if done.also_under else []
+    lines += [f"unread     {', '.join(done.unread)}: what they hold under another name is not known"] if done.unread else []
+    lines += [f"searched   {done.searched} files of the home; something is left in {len(done.left) or 'none'}"]
+    shown.answer(done, "\n".join([*lines, *(f"left       {place}" for place in done.left), "next       kinelake run"]))
+    if done.left:
+        raise typer.Exit(1)
+
+
 quarantine = typer.Typer(no_args_is_help=True, help="What was set aside, why, and the way out.")
 
 
@@ -122,7 +145,7 @@ def release(
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (manifest, submit, report):
+    for command in (manifest, submit, report, erase):
         app.command()(command)
     app.add_typer(quarantine, name="quarantine")
 

@@ -30,6 +30,7 @@ def run(
     summary = bring_up_to_date(shown.home, tasks=tasks, progress=shown.say)
     lines = [f"{len(summary.batches)} batches and {len(summary.tasks)} tasks brought up to date"]
     lines += [f"refused {name}: {why}" for name, why in summary.refused.items()]
+    lines += [f"waiting {name}: {why}" for name, why in summary.waiting.items()]
     shown.answer(vars(summary), "\n".join(lines))
     if summary.failed:
         raise KinelakeError(

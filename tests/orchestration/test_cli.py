@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
-from click import Group
+from typer.core import TyperGroup
 
 from orchestration.cli import app
 from warehouse.home import Home
@@ -24,10 +24,10 @@ def _kinelake(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def _commands() -> dict[str, list[str]]:
     group = typer.main.get_command(app)
-    assert isinstance(group, Group)
+    assert isinstance(group, TyperGroup)
     found: dict[str, list[str]] = {}
     for name, command in group.commands.items():
-        parts = command.commands.items() if isinstance(command, Group) else [("", command)]
+        parts = command.commands.items() if isinstance(command, TyperGroup) else [("", command)]
         for part, leaf in parts:
             options = [option for parameter in leaf.params for option in parameter.opts if option.startswith("--")]
             found[f"{name} {part}".strip()] = [option for option in options if option != "--help"]

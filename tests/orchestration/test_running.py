@@ -112,8 +112,9 @@ def test_what_cannot_be_learnt_is_said_and_stops_nothing_else(home: Home, tmp_pa
     delivered(simulated(tmp_path / "one", people=1), home, "alone")
     summary = run(home)
     assert summary.batches == ["alone"]
-    versions = model_versions(home, _TASK)
-    assert summary.failed or all(row["alias"] != "champion" and not row["honest"] for row in versions)
+    assert summary.failed == {}
+    assert model_versions(home) == [] or _TASK not in summary.waiting
+    assert not any(row["alias"] == "champion" for row in model_versions(home))
 
 
 @pytest.mark.slow

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
 import pytest
 
+from quality import judging
 from quality.copies import Copies, find_copies
 from quality.facts import read_facts
 from quality.judging import judge_batch
 from quality.quarantine import release
 from studies.study import Study
 from tests.quality.conftest import CONTRACT, FIRST_NS, Recorded, write_batch
+from warehouse.errors import Reason
 from warehouse.home import Home
 from warehouse.lake import Lake
 
@@ -111,6 +118,30 @@ def test_a_released_copy_does_not_take_the_place_of_the_original(home: Home, stu
         judge_batch(batch_id, study, home)
         assert accepted(home) >= {"old"}
     assert accepted(home) == {"old", "new"}
+
+
+def test_of_two_batches_judged_at_the_same_time_one_finds_the_other(
+    home: Home, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have read everything before either looks for copies, and looking takes long."""
+    both_have_read = Barrier(2)
+
+    def reasons_later(*_: object) -> dict[str, list[Reason]]:
+        both_have_read.wait(timeout=30)
+        return {}
+
+    def slowly(*arguments: Any, **named: Any) -> Copies:
+        copies = find_copies(*arguments, **named)
+        time.sleep(0.2)
+        return copies
+
+    monkeypatch.setattr(judging, "contract_reasons", reasons_later)
+    monkeypatch.setattr(judging, "find_copies", slowly)
+    write_batch(home, Recorded("a"))
+    write_batch(home, repeating("b", "a", participant="P002"), batch_id="batch-2")
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda batch_id: judge_batch(batch_id, study, home), ["batch-1", "batch-2"]))
+    assert len(accepted(home)) == 1
 
 
 @pytest.mark.parametrize("judged", [True, False])

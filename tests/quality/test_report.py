@@ -64,7 +64,8 @@ def sampled(recorded: Recorded, gap_s: float = 0) -> Recorded:
 def test_the_page_tells_what_arrived_what_was_set_aside_and_what_to_do(home: Home, study: Study) -> None:
     note = {"severity": "warning", "code": "clock_shifted", "sentence": "the clock is off", "remedy": "set the clock"}
     fine = sampled(Recorded("fine", participant="P002", findings=(note,)))
-    pausing = sampled(Recorded("odd", facts={"accelerometer": {"longest_gap_s": 3.5, "gaps": 1}}), gap_s=3.5)
+    pause = {"longest_gap_s": 3.5, "gaps": 1}
+    pausing = sampled(Recorded("odd", facts={"accelerometer": pause, "gyroscope": pause}), gap_s=3.5)
     judge_batch(write_batch(home, fine, pausing), study, home)
     words = page_of(home, study).words
     assert "1 of 2 recordings can be used, 1 was set aside" in words and "clinic-a" in words and "files, 2.5 kB" in words
@@ -74,7 +75,8 @@ def test_the_page_tells_what_arrived_what_was_set_aside_and_what_to_do(home: Hom
     assert "around the longest pause of 3.52 s" in words
     assert "Clock shifted" in words and "The clock is off." in words and "Set the clock." in words
     assert "4 files inside the exports are no motion data" in words
-    assert "accelerometer: 50 Hz, 3.5 s" in words and "set aside" in words and "accepted" in words
+    assert "likewise 1 more in the same recording" in words
+    assert "accelerometer, gyroscope: 50 Hz, 3.5 s" in words and "set aside" in words and "accepted" in words
     assert "required; 45 to 55 readings a second; no pause longer than 0.5 s" in words
 
 
@@ -113,7 +115,7 @@ def test_a_batch_in_which_nothing_was_readable_has_a_page(home: Home, study: Stu
     void = [Recorded(f"void-{n}", label=None, streams=(), findings=(empty,)) for n in range(3)]
     judge_batch(write_batch(home, *void), study, home)
     words = page_of(home, study).words
-    assert "None of the 3 recordings can be used yet." in words and "Csv empty" in words and "nothing readable" in words
+    assert "None of the 3 recordings can be used yet." in words and "CSV empty" in words and "nothing readable" in words
 
 
 def test_a_batch_that_was_not_judged_yet_says_so(home: Home, study: Study) -> None:

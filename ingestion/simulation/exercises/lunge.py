@@ -31,7 +31,7 @@ def _in_front(bout: Bout, count: int) -> Floats:
     """1 where the leg with the pocket leads, 0 where the other one does."""
     if bout.person.lunge_style == "same_leg":
         return np.full(count, float(bout.rng.random() < 0.65))
-    return (np.arange(count) + bout.rng.integers(2)) % 2.0
+    return np.mod(np.arange(count) + float(bout.rng.integers(2)), 2.0)
 
 
 def _thigh_pitch(bout: Bout, reps: Repetitions, front: Floats, deep: float) -> Floats:
@@ -47,7 +47,8 @@ def _ahead(bout: Bout, reps: Repetitions) -> Floats:
     step_m = (-0.3 if bout.person.lunge_style == "reverse" else 0.38) * bout.person.leg_m
     if bout.person.lunge_style != "walking":
         return step_m * reps.part(bout.t_s, reps.size, first=0.03, out=0.34, hold=0.2, back=0.38)
-    return eased((bout.t_s[:, None] - reps.start_s) / (0.9 * reps.length_s)) @ (2 * step_m * reps.size)
+    travelled: Floats = eased((bout.t_s[:, None] - reps.start_s) / (0.9 * reps.length_s)) @ (2 * step_m * reps.size)
+    return travelled
 
 
 def _impact(bout: Bout, reps: Repetitions, front: Floats) -> Floats:
