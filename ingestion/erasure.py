@@ -52,5 +52,8 @@ def left_in_landing(sha256: Collection[str], home: Home) -> Iterator[Path | str]
 
 
 def _names(note: Path, gone: Mapping[str, Collection[str]]) -> bool:
-    receipt = Receipt.from_json(note.read_text(encoding="utf-8"))
+    try:
+        receipt = Receipt.from_json(note.read_text(encoding="utf-8"))
+    except (ValueError, TypeError, KeyError):
+        return False  # not one of ours
     return any(file.path in gone.get(receipt.batch_id, ()) for file in receipt.files)

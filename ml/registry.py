@@ -326,8 +326,9 @@ class Registry:
         doomed = {found.version for found in self._versions(task) if found.fingerprint in fingerprints}
         if doomed & set(self._aliases(task).values()):
             self._give_way(task, doomed)
-        for fingerprint in fingerprints:
-            shutil.rmtree(self.root / "models" / task / fingerprint, ignore_errors=True)
+        for folder in (self.root / "models" / task / fingerprint for fingerprint in fingerprints):
+            if folder.exists():
+                shutil.rmtree(folder)
         for key, text in self._find_tags(task).items():
             if key.startswith(_HISTORY) and Change(**json.loads(text)).version in doomed:
                 self._store.delete_model_tag(task, key)

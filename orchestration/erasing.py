@@ -9,13 +9,8 @@ anywhere and started again, an erasure finishes. Every step may be repeated.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import dagster as dg
 
@@ -27,66 +22,21 @@ from ingestion.vault import Vault
 from ml.erasure import erase_trainings
 from ml.preprocessing.batch import resample_batch, segment_batch
 from orchestration.demo import forget_dirt
+from orchestration.erasure_plan import ErasedFile, Plan, folder_of_plans, plan_of
 from orchestration.instance import open_instance
 from orchestration.liveness import no_runs
-from orchestration.remains import Sought, paths_of_one, remains, strays
+from orchestration.remains import Sought, remains, strays
 from quality.judging import judge_batch
 from quality.report import write_report
 from studies import find_study
 from studies.study import Study
 from warehouse.batches import complete_batch
 from warehouse.erasure import batches_of, batches_that_mention, erase_rows, find_traces, purge, vacuum
-from warehouse.errors import KinelakeError, Reason, UnknownName, did_you_mean
+from warehouse.errors import Reason, UnknownName, did_you_mean
 from warehouse.home import Home
 from warehouse.lake import Lake
-from warehouse.parquet import fsync
 
 _PARTITION = "dagster/partition"
-
-
-@dataclass(frozen=True, order=True)
-class ErasedFile:
-    """A delivered file that is to go."""
-
-    batch_id: str
-    path: str
-    sha256: str
-    bytes: int
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to go.
-
-    Parameters
-    ----------
-    study, participant : str
-    also_under : tuple of str
-        Other participants of the study under whom the same sensor values were delivered; those recordings go too.
-    recordings : tuple of str
-    files : tuple of ErasedFile
-    batches : tuple of str
-        Those the files came with, and those whose verdicts name one of the recordings.
-    """
-
-    study: str
-    participant: str
-    also_under: tuple[str, ...]
-    recordings: tuple[str, ...]
-    files: tuple[ErasedFile, ...]
-    batches: tuple[str, ...]
-
-    @property
-    def sha256(self) -> frozenset[str]:
-        return frozenset(file.sha256 for file in self.files)
-
-    @property
-    def paths(self) -> Mapping[str, set[str]]:
-        """Batch id -> paths of the files that go."""
-        found: dict[str, set[str]] = defaultdict(set)
-        for file in self.files:
-            found[file.batch_id].add(file.path)
-        return found
 
 
 @dataclass(frozen=True)
@@ -152,15 +102,15 @@ def erase(participant: str, study: str, home: Home) -> Erasure:
     known = find_study(study)
     with no_runs(home):
         plan = _plan(participant, study, home)
-        _write_down(plan, home)
+        plan.write_down(home)
         models = erase_trainings(study, participant, recordings=plan.recordings, home=home)
         _erase_data(plan, known, home)
         runs = _erase_runs(plan, home)
         sought = _sought(plan, home)
         _erase_strays(plan, sought, home)
-        searched, left = remains(sought, home, besides=_journals(home))
+        searched, left = remains(sought, home, besides=folder_of_plans(home))
         if not left:
-            _journal(plan.study, plan.participant, home).unlink()
+            plan.forget(home)
     return Erasure(
         study=study,
         participant=participant,
@@ -177,14 +127,6 @@ def erase(participant: str, study: str, home: Home) -> Erasure:
     )
 
 
-def unfinished(home: Home) -> list[Reason]:
-    """Return a reason for each erasure that was begun and did not come to its end."""
-    return [
-        Reason("erasure_unfinished", "an erasure was begun and did not come to its end", str(path), _again(path))
-        for path in sorted(_journals(home).glob("*.json"))
-    ]
-
-
 def _plan(participant: str, study: str, home: Home) -> Plan:
     receipts = [receipt for receipt in Vault(home).receipts() if receipt.study == study]
     batches = batches_of(study, home) | {receipt.batch_id for receipt in receipts}
@@ -196,7 +138,7 @@ def _plan(participant: str, study: str, home: Home) -> Plan:
         for file in receipt.files
         if file.participant == participant or file.sha256 in named or (receipt.batch_id, file.path) in traces.files
     }
-    earlier = _read_back(study, participant, home)
+    earlier = plan_of(participant, study, home)
     if not (files or traces.recordings or earlier):
         raise _unknown(participant, study, receipts)
     before = earlier or Plan(study, participant, (), (), (), ())
@@ -287,7 +229,7 @@ def _sought(plan: Plan, home: Home) -> Sought:
         batches=frozenset(own | batches_of(plan.study, home) | set(plan.batches)),
         recordings=frozenset(plan.recordings),
         sha256=plan.sha256,
-        paths=paths_of_one({file.path for file in plan.files}, others),
+        paths=frozenset(file.path for file in plan.files) - others,
     )
 
 
@@ -295,45 +237,3 @@ def _unread(study: str, home: Home) -> tuple[str, ...]:
     read = batches_of(study, home) | {values["batch_id"] for values in Lake(home).partitions("batches")}
     waiting = (receipt for receipt in Vault(home).receipts() if receipt.study == study)
     return tuple(receipt.batch_id for receipt in waiting if receipt.batch_id not in read)
-
-
-def _journals(home: Home) -> Path:
-    return home.root / "erasing"
-
-
-def _journal(study: str, participant: str, home: Home) -> Path:
-    return _journals(home) / f"{hashlib.sha256(json.dumps([study, participant]).encode()).hexdigest()[:16]}.json"
-
-
-def _write_down(plan: Plan, home: Home) -> None:
-    path = _journal(plan.study, plan.participant, home)
-    path.parent.mkdir(exist_ok=True)
-    aside = path.with_suffix(".tmp")
-    with aside.open("w", encoding="utf-8") as handle:
-        json.dump(asdict(plan), handle)
-        handle.flush()
-        os.fsync(handle.fileno())
-    aside.replace(path)
-    fsync(path.parent)
-    fsync(home.root)
-
-
-def _read_back(study: str, participant: str, home: Home) -> Plan | None:
-    path = _journal(study, participant, home)
-    return _loaded(path) if path.exists() else None
-
-
-def _loaded(path: Path) -> Plan:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        files = tuple(ErasedFile(**file) for file in content["files"])
-        lists = {name: tuple(content[name]) for name in ("also_under", "recordings", "batches")}
-        return Plan(content["study"], content["participant"], files=files, **lists)
-    except (ValueError, KeyError, TypeError) as error:
-        sentence = f"what was to be erased cannot be read: {error}"
-        raise KinelakeError(Reason("erasure_damaged", sentence, str(path), "remove it and erase again")) from error
-
-
-def _again(path: Path) -> str:
-    plan = _loaded(path)
-    return f"kinelake erase {plan.participant} --study {plan.study}"

@@ -10,7 +10,7 @@ import html
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ingestion.erasure import left_in_landing
+from ingestion.receipt import Receipt
 from ingestion.vault import Vault
 from warehouse.home import Home
 
@@ -96,9 +97,8 @@ def strays(sought: Sought, folder: Path) -> list[Path]:
     return [path for path in sorted(folder.rglob("*")) if path.is_file() and _in_bytes(path, sought)]
 
 
-def _received(receipt: object, sought: Sought) -> bool:
-    study, files = getattr(receipt, "study", None), getattr(receipt, "files", ())
-    return study == sought.study and any(file.participant == sought.participant for file in files)
+def _received(receipt: Receipt, sought: Sought) -> bool:
+    return receipt.study == sought.study and any(file.participant == sought.participant for file in receipt.files)
 
 
 def _is_left(path: Path, sought: Sought, home: Home) -> bool:
@@ -107,7 +107,10 @@ def _is_left(path: Path, sought: Sought, home: Home) -> bool:
     if path.parent.parent == home.vault and len(path.name) == 64:
         return False
     decoded = _DECODERS.get(path.suffix)
-    return bool(decoded and decoded(path, sought)) or _in_bytes(path, sought)
+    try:
+        return bool(decoded and decoded(path, sought)) or _in_bytes(path, sought)
+    except FileNotFoundError:
+        return False  # somebody's temporary file, gone since it was listed
 
 
 def _in_bytes(path: Path, sought: Sought) -> bool:
@@ -121,7 +124,10 @@ def _in_bytes(path: Path, sought: Sought) -> bool:
 
 
 def _in_parquet(path: Path, sought: Sought) -> bool:
-    whole = pq.ParquetFile(path)
+    try:
+        whole = pq.ParquetFile(path)
+    except pa.ArrowInvalid:
+        return False  # a killed writer's, without its end: nothing in it can be decoded, and its batch is not this one
     names = [field.name for field in whole.schema_arrow if _holds_text(field.type)]
     own = bool({f"batch_id={batch_id}" for batch_id in sought.batches} & set(path.parts)) or any(
         part.startswith(f"task={sought.study}.") for part in path.parts
@@ -191,8 +197,3 @@ def _texts(column: pa.Array) -> Iterator[pa.Array]:
 
 def _joined(texts: pa.Array) -> bytes:
     return "\n".join(text for text in texts.to_pylist() if text is not None).encode("utf-8", "surrogateescape")
-
-
-def paths_of_one(paths: Collection[str], others: Collection[str]) -> frozenset[str]:
-    """Return the paths that nobody else's delivery has: `1.csv` may be in many."""
-    return frozenset(paths) - frozenset(others)

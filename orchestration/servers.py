@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ml.mlflow_store import MlflowStore
 from orchestration.environment import prepare_environment
 from warehouse.errors import KinelakeError, Reason
 from warehouse.home import Home
@@ -57,6 +58,8 @@ def serve(home: Home, *, port: int, mlflow_port: int, progress: Callable[[str], 
         If a server ends by itself; the others are stopped, its log is named.
     """
     prepare_environment(home)
+    # Made here, under its lock: the MLflow UI and a run that make the database at once would break each other's tables.
+    MlflowStore(home.registry).prepare()
     planned = servers(home, port=port, mlflow_port=mlflow_port)
     logs = home.dagster / "logs"
     logs.mkdir(exist_ok=True)

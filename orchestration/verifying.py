@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingestion.vault import Vault
-from orchestration.erasing import unfinished
+from orchestration.erasure_plan import unfinished
 from warehouse.errors import Reason
 from warehouse.home import Home
 from warehouse.lake import Lake

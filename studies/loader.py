@@ -9,16 +9,17 @@ import os
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import get_args
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from studies.explanation import Key, explain
 from studies.study import Study
 from warehouse.errors import Reason, StudyError, UnknownName, did_you_mean
 
 _SHIPPED = Path(__file__).parent
-_Key = tuple[str | int, ...]
+_NAMES = (".yaml", ".yml")
 
 
 def load_studies() -> Mapping[str, Study]:
@@ -27,24 +28,26 @@ def load_studies() -> Mapping[str, Study]:
     Raises
     ------
     StudyError
-        If any file breaks the schema; the error names file, line and key.
+        If any file breaks the schema; the error names file, line and key. Or if a folder of the search path is not there.
     """
-    return {study.study: study for folder in _folders() for study in map(load_study, sorted(folder.glob("*.yaml")))}
+    return {name: load_study(path) for name, path in _study_files().items()}
 
 
 def find_study(name: str) -> Study:
-    """Return the study of that name.
+    """Return the study of that name; what is wrong with other files is of no account.
 
     Raises
     ------
     UnknownName
         If there is none; the error offers the nearest name.
+    StudyError
+        If its file breaks the schema.
     """
-    known = load_studies()
+    known = _study_files()
     if name not in known:
         sentence = f"study '{name}' is not known{did_you_mean(name, known)}"
         raise UnknownName(Reason("study_unknown", sentence, remedy="write studies/<name>.yaml, or set KINELAKE_STUDIES"))
-    return known[name]
+    return load_study(known[name])
 
 
 def load_study(path: Path) -> Study:
@@ -59,38 +62,69 @@ def load_study(path: Path) -> Study:
     StudyError
         One reason per fault, each with file, line and key.
     """
-    return _load(path, path.stat().st_mtime_ns)
+    try:
+        return _load(path, path.stat().st_mtime_ns)
+    except OSError as error:
+        raise StudyError(Reason("study_unreadable", f"cannot be read: {error.strerror}", str(path))) from error
 
 
 @lru_cache(maxsize=256)
 def _load(path: Path, _modified_ns: int) -> Study:
-    text = path.read_text(encoding="utf-8")
+    content, lines = _parsed(path)
     try:
+        study = Study.model_validate(content)
+    except ValidationError as error:
+        raise StudyError(*explain(str(path), error.errors(), content, lines)) from error
+    if study.study != path.stem:
+        sentence = f"study: {study.study} must be the file's name, {path.stem}"
+        raise StudyError(Reason("study_name", sentence, f"{path}:{lines[('study',)]}", "rename the file or the study"))
+    return study
+
+
+def _parsed(path: Path) -> tuple[dict[str, Any], dict[Key, int]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         content = yaml.safe_load(text)
+    except UnicodeDecodeError as error:
+        sentence = f"not UTF-8: byte {error.start} cannot be read"
+        raise StudyError(Reason("study_not_text", sentence, str(path), "save the file as UTF-8")) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}:{mark.line + 1}" if mark else str(path)
         raise StudyError(Reason("study_not_yaml", f"not YAML: {getattr(error, 'problem', error)}", place)) from error
     if not isinstance(content, dict):
         raise StudyError(Reason("study_not_a_mapping", "a study file is a mapping that starts with 'study: <name>'", str(path)))
-    lines = dict(_lines(node))
-    try:
-        study = Study.model_validate(content)
-    except ValidationError as error:
-        raise StudyError(*(_explained(path, fault, lines) for fault in error.errors())) from error
-    if study.study != path.stem:
-        fault = Reason("study_name", f"study: {study.study} must be the file's name, {path.stem}", f"{path}:{lines[('study',)]}")
-        raise StudyError(fault)
-    return study
+    return content, _lines_without_repeats(path, node)
+
+
+def _lines_without_repeats(path: Path, node: yaml.Node | None) -> dict[Key, int]:
+    lines: dict[Key, int] = {}
+    repeats = []
+    for key, line in _lines(node):
+        if key in lines:
+            sentence = f"key '{'.'.join(map(str, key))}' is there twice, first in line {lines[key]}"
+            repeats.append(Reason("study_key_repeated", sentence, f"{path}:{line}", "keep one of them"))
+        lines.setdefault(key, line)
+    if repeats:
+        raise StudyError(*repeats)
+    return lines
+
+
+def _study_files() -> dict[str, Path]:
+    return {path.stem: path for folder in _folders() for path in sorted(folder.iterdir()) if path.suffix in _NAMES}
 
 
 def _folders() -> list[Path]:
     further = [Path(folder) for folder in os.environ.get("KINELAKE_STUDIES", "").split(os.pathsep) if folder]
+    for folder in further:
+        if not folder.is_dir():
+            sentence = "KINELAKE_STUDIES names a folder that is not there"
+            raise StudyError(Reason("study_folder_missing", sentence, str(folder), "make it, or take it out of the variable"))
     return [_SHIPPED, *further]
 
 
-def _lines(node: yaml.Node | None, key: _Key = ()) -> Iterator[tuple[_Key, int]]:
+def _lines(node: yaml.Node | None, key: Key = ()) -> Iterator[tuple[Key, int]]:
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
             yield (*key, name.value), name.start_mark.line + 1
@@ -99,44 +133,3 @@ def _lines(node: yaml.Node | None, key: _Key = ()) -> Iterator[tuple[_Key, int]]
         for index, value in enumerate(node.value):
             yield (*key, index), value.start_mark.line + 1
             yield from _lines(value, (*key, index))
-
-
-def _explained(path: Path, fault: Mapping[str, object], lines: Mapping[_Key, int]) -> Reason:
-    location = fault["loc"]
-    assert isinstance(location, tuple)
-    key: _Key = tuple(part for part in location if part != "[key]")
-    while key and key not in lines:
-        key = key[:-1]
-    dotted = ".".join(str(part) for part in location if part != "[key]") or "the file"
-    sentence = f"{dotted}: {str(fault['msg']).removeprefix('Value error, ')}"
-    if fault["type"] == "extra_forbidden":
-        sentence = f"key '{location[-1]}' is not known{did_you_mean(str(location[-1]), _allowed_keys(key[:-1]))}"
-    elif "expected" in (context := _context(fault)):
-        sentence = f"{dotted}: '{fault['input']}' is not known{did_you_mean(str(fault['input']), _choices(context['expected']))}"
-    return Reason("study_invalid", sentence, f"{path}:{lines.get(key, 1)}", "see docs/studies.md for every key")
-
-
-def _context(fault: Mapping[str, object]) -> Mapping[str, object]:
-    context = fault.get("ctx", {})
-    return context if isinstance(context, Mapping) else {}
-
-
-def _choices(expected: object) -> list[str]:
-    return [word.strip(" '") for word in str(expected).replace(" or ", ",").split(",") if word.strip(" '")]
-
-
-def _allowed_keys(parent: _Key) -> list[str]:
-    model: type[BaseModel] | None = Study
-    for part in parent:
-        if model is None:
-            return []
-        if isinstance(part, str) and part in model.model_fields:
-            model = _model_in(model.model_fields[part].annotation)
-    return sorted(model.model_fields) if model else []
-
-
-def _model_in(annotation: object) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = (_model_in(argument) for argument in get_args(annotation))
-    return next((model for model in found if model), None)

@@ -8,10 +8,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from warehouse.errors import did_you_mean
+
+#: A key (mapping keys and list positions from the top) and what is wrong with it.
+Misfit = tuple[tuple[str | int, ...], str]
 
 #: Streams that a study may name, with the SI unit that the lake keeps them in.
 StreamName = Literal["accelerometer", "linear_acceleration", "gravity", "gyroscope", "magnetometer", "orientation"]
@@ -27,8 +33,23 @@ Family = Literal["random_forest", "svm", "cnn", "gru", "cnn_gru"]
 Metric = Literal["macro_f1", "accuracy", "precision", "recall"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
-Range = tuple[float, float]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+
+
+def _ascending(values: tuple[float, float]) -> tuple[float, float]:
+    if values[0] > values[1]:
+        raise ValueError(f"the smaller number comes first: [{values[1]:g}, {values[0]:g}]")
+    return values
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    again = [name for number, name in enumerate(names) if name in names[:number]]
+    if again:
+        raise ValueError(f"'{again[0]}' is there twice")
+    return names
+
+
+Range = Annotated[tuple[FiniteFloat, FiniteFloat], AfterValidator(_ascending)]
 
 
 class _Strict(BaseModel):
@@ -86,7 +107,7 @@ class ManifestDraft(_Strict):
 class Input(_Strict):
     """The channels of an example: streams in this order, x, y, z (and w) of each, on one clock of `rate_hz`."""
 
-    streams: tuple[StreamName, ...] = Field(min_length=1)
+    streams: Annotated[tuple[StreamName, ...], Field(min_length=1), AfterValidator(_distinct)]
     rate_hz: Positive
     magnitude: bool = False
 
@@ -122,9 +143,14 @@ class MultiplicativeNoise(_Strict):
     """Multiply a share of the time points by a random factor between `low` and `high`."""
 
     share: Share
-    low: float
-    high: float
+    low: FiniteFloat
+    high: FiniteFloat
     copies: Annotated[int, Field(ge=1, le=100)] = 1
+
+    @model_validator(mode="after")
+    def _low_comes_first(self) -> MultiplicativeNoise:
+        _ascending((self.low, self.high))
+        return self
 
 
 class Subsequence(_Strict):
@@ -184,7 +210,7 @@ class Task(_Strict):
     """What to learn from which examples."""
 
     title: str = ""
-    labels: tuple[str, ...] | None = None
+    labels: Annotated[tuple[str, ...], AfterValidator(_distinct)] | None = None
     input: Input
     segment: Segmentation
     augment: tuple[Augmentation, ...] = ()
@@ -232,19 +258,44 @@ class Study(_Strict):
             raise ValueError(f"not a regular expression: {error}") from error
         return value
 
+    @field_validator("labels")
+    @classmethod
+    def _no_spelling_means_two_labels(cls, labels: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+        owner: dict[str, str] = {}
+        for label, aliases in labels.items():
+            for spelling in (label, *aliases):
+                first = owner.setdefault(_folded(spelling), label)
+                if first != label:
+                    raise ValueError(
+                        f"'{spelling}' means both {first} and {label}; case, blanks, '-' and '_' do not tell labels apart"
+                    )
+        return labels
+
     @model_validator(mode="after")
     def _parts_fit(self) -> Study:
+        misfits = [
+            *self._unit_misfits(),
+            *(misfit for name, task in self.tasks.items() for misfit in self._task_misfits(name, task)),
+        ]
+        if misfits:
+            raise PydanticCustomError("misfits", "parts of the study do not fit together", {"misfits": misfits})
+        return self
+
+    def _unit_misfits(self) -> Iterator[Misfit]:
         for name, stream in self.streams.items():
             if stream.unit != UNITS[name]:
-                raise ValueError(f"streams.{name}.unit is '{stream.unit}'; the lake keeps {name} in '{UNITS[name]}'")
-        for task_name, task in self.tasks.items():
-            absent = [stream for stream in task.input.streams if stream not in self.streams]
-            if absent:
-                raise ValueError(f"tasks.{task_name}.input.streams names {absent[0]}, which streams does not declare")
-            unknown = [label for label in task.labels or () if label not in self.labels]
-            if unknown:
-                raise ValueError(f"tasks.{task_name}.labels names {unknown[0]}, which labels does not declare")
-        return self
+                sentence = f"unit of {name} is '{stream.unit}'; the lake keeps {name} in '{UNITS[name]}'"
+                yield ("streams", name, "unit"), sentence
+
+    def _task_misfits(self, task_name: str, task: Task) -> Iterator[Misfit]:
+        for number, stream in enumerate(task.input.streams):
+            if stream not in self.streams:
+                sentence = f"stream '{stream}' is not declared under streams{did_you_mean(stream, self.streams)}"
+                yield ("tasks", task_name, "input", "streams", number), sentence
+        for number, label in enumerate(task.labels or ()):
+            if label not in self.labels:
+                sentence = f"label '{label}' is not declared under labels{did_you_mean(label, self.labels)}"
+                yield ("tasks", task_name, "labels", number), sentence
 
     def canonical_label(self, delivered: str | None) -> str | None:
         """Return the schema's label for a delivered one (alias, case, space or hyphen), or None if there is none.
@@ -260,7 +311,6 @@ class Study(_Strict):
         """Hash of everything that a verdict depends on; tasks do not change it."""
         contract = self.model_dump(mode="json", exclude={"tasks", "title", "manifest"})
         return hashlib.sha256(json.dumps(contract, sort_keys=True).encode()).hexdigest()[:16]
-
 
     @property
     def recipe_version(self) -> str:

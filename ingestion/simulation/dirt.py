@@ -36,7 +36,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 #: Kinds that have an amount, and the usual one; what it means is said at `Dirt.amount`.
 AMOUNTS: Mapping[Kind, float] = {
     "gap": 2.0,
-    "jitter": 0.6,
+    "jitter": 0.5,
     "wrong_rate": 5.0,
     "time_backwards": 2.0,
     "text_in_number": 0.3,
@@ -57,7 +57,7 @@ class Dirt:
     recording : int, optional
         Which recording of the delivery gets it, counted from 0 by person, exercise and set; by dice if not given.
     amount : float, optional
-        How much: ``gap`` and ``time_backwards`` in seconds, ``jitter`` as the spread of a step over the step, ``wrong_rate``
+        How much: ``gap`` and ``time_backwards`` in seconds, ``jitter`` as the spread of a step over the step (at most 0.55), ``wrong_rate``
         keeps every n-th reading, ``text_in_number`` and ``corrupt_zip`` name the place as a share of the whole.
 
     Raises
@@ -138,8 +138,8 @@ def _with_gap(recording: Capture, dirt: Dirt, rng: np.random.Generator) -> Captu
 
 def _with_jitter(recording: Capture, dirt: Dirt, rng: np.random.Generator) -> Capture:
     def shaken(stream: Stream) -> Stream:
-        steps = np.diff(stream.t_ns) * rng.lognormal(0, dirt.size, len(stream.t_ns) - 1)
-        steps *= (stream.t_ns[-1] - stream.t_ns[0]) / steps.sum()
+        spread = min(dirt.size * np.sqrt(3), 0.95)  # even, so that the median step, and with it the rate, stays as it is
+        steps = np.diff(stream.t_ns) * rng.uniform(1 - spread, 1 + spread, len(stream.t_ns) - 1)
         return replace(stream, t_ns=stream.t_ns[0] + np.concatenate(([0], np.cumsum(steps.astype(np.int64)))))
 
     return _with_streams(recording, shaken)

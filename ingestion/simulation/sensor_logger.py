@@ -56,7 +56,8 @@ def entry(name: str) -> zipfile.ZipInfo:
     """Return the directory entry of a deflated member, with a fixed date and maker."""
     info = zipfile.ZipInfo(name, date_time=(2026, 1, 1, 0, 0, 0))
     info.compress_type = zipfile.ZIP_DEFLATED
-    info._compresslevel = 1  # before Python 3.13 there is no other way to say it for a member written as a stream
+    # Before Python 3.13 there is no other way to say it for a member that is written as a stream.
+    info._compresslevel = 1  # type: ignore[attr-defined]
     info.create_system = 3
     info.external_attr = 0o644 << 16
     return info

@@ -25,6 +25,7 @@ class Gru(NetworkClassifier):
     """
 
     learning_rate: float = parameter(0.01, Real(1e-6, 1))
+    patience: int = parameter(15, Whole(1, 10_000))
     hidden: int = parameter(48, Whole(1, 2048))
     layers: int = parameter(1, Whole(1, 4))
 

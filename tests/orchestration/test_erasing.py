@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ingestion.simulation import Dirt
@@ -15,6 +16,7 @@ from ml.registry import Registry
 from orchestration import erasing
 from orchestration.erasing import erase
 from orchestration.liveness import no_runs
+from orchestration.remains import Sought
 from orchestration.running import run
 from orchestration.verifying import verify
 from tests.orchestration.conftest import delivered, simulated
@@ -121,7 +123,7 @@ def test_two_that_reach_into_everything_do_not_work_at_the_same_time(copy: Home)
         erase(_GONE, _STUDY, copy)
 
 
-@pytest.mark.parametrize("step", ["judge_batch", "erase_deliveries", "publish_home", "purge", "remains"])
+@pytest.mark.parametrize("step", ["judge_batch", "erase_deliveries", "remains"])
 def test_stopped_at_any_step_it_is_named_by_verify_and_finishes_when_said_again(
     copy: Home, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,27 +147,19 @@ def test_what_lies_where_an_erasure_must_not_reach_is_named(copy: Home, sources:
     assert erase(_GONE, _STUDY, copy).left == ()
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda home, recording: (home.reports / "note.txt.html").with_suffix(".bin").write_bytes(b"\0" + recording.encode()),
-        lambda home, recording: _orphan(home, recording),
-        lambda home, recording: _in_duckdb(home, recording),
-    ],
-    ids=["bytes", "parquet", "duckdb"],
-)
-def test_the_search_finds_what_was_overlooked(
-    copy: Home, spoil: Callable[[Home, str], object], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_search_finds_what_was_overlooked_in_bytes_parquet_and_duckdb(copy: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     recording = sorted(_recordings(_GONE, copy))[0]
     search = erasing.remains
 
-    def spoilt(*arguments: object, **named: object) -> object:
-        spoil(copy, recording)
-        return search(*arguments, **named)  # type: ignore[arg-type]
+    def spoilt(sought: Sought, home: Home, *, besides: Path) -> tuple[int, list[str]]:
+        (home.reports / "note.bin").write_bytes(b"\0" + recording.encode())
+        _orphan(home, recording)
+        with duckdb.connect(str(home.warehouse)) as database:
+            database.execute("CREATE TABLE noted AS SELECT ? AS recording_id", [recording])
+        return search(sought, home, besides=besides)
 
     monkeypatch.setattr(erasing, "remains", spoilt)
-    assert len(erase(_GONE, _STUDY, copy).left) == 1
+    assert [Path(place).name for place in erase(_GONE, _STUDY, copy).left] == ["orphan.parquet", "note.bin", "warehouse.duckdb"]
 
 
 def _killed(*_arguments: object, **_named: object) -> None:
@@ -189,15 +183,9 @@ def _found_by_grep(names: list[str], home: Home) -> list[Path]:
 
 
 def _orphan(home: Home, recording: str) -> None:
+    """What a writer would leave that nobody named: compressed, so that only its rows give it away."""
     path, _ = Lake(home).parquet_files("streams")[0]
-    rows = Lake(home).read("streams").slice(0, 1).to_pylist()
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pa.Table.from_pylist([{**rows[0], "recording_id": recording}])
-    pq.write_table(table, path.with_name("orphan.parquet"), compression="zstd")
-
-
-def _in_duckdb(home: Home, recording: str) -> None:
-    with duckdb.connect(str(home.warehouse)) as database:
-        database.execute("CREATE TABLE noted AS SELECT ? AS recording_id", [recording])
+    row = Lake(home).read("streams").slice(0, 1).to_pylist()[0]
+    pq.write_table(
+        pa.Table.from_pylist([{**row, "recording_id": recording}]), path.with_name("orphan.parquet"), compression="zstd"
+    )

@@ -72,5 +72,5 @@ def _effort(bout: Bout, hip_m: Floats, angles: Floats) -> Floats:
 def _flopping(bout: Bout, height_m: Floats) -> Floats:
     """Rotation in rad, shape (n, 3), of a phone that is thrown about in its pocket by whatever shakes the hip."""
     shaken = np.gradient(np.gradient(height_m, bout.t_s), bout.t_s) / G
-    thrown = gaussian_filter1d(shaken, 0.035 * GRID_HZ)[:, None] * bout.rng.normal(0, 0.12, 3)
+    thrown = gaussian_filter1d(shaken, 0.035 * GRID_HZ)[:, None] * bout.rng.normal(0, 0.09, 3)
     return bout.person.looseness * thrown

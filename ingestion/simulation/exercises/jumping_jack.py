@@ -18,7 +18,7 @@ def jumping_jack(bout: Bout) -> Body:
     person, rng, t_s = bout.person, bout.rng, bout.t_s
     steps = person.flight < _STEPS_BELOW
     hops = bout.repetitions(usual_s=person.hop_s * (1.2 if steps else 1.0), pause_s=0.03 * person.unsteadiness)
-    strength = 0.3 if steps else min(1.0, 0.6 + 1.6 * person.flight)
+    strength = 0.3 if steps else min(1.0, 0.4 + 2 * person.flight)
     push = strength * np.interp(t_s, hops.at(0.5), hops.size) * _push(t_s, hops, flight=person.flight)
     up = _twice_integrated(gaussian_filter1d(push, 0.012 * GRID_HZ), t_s)
     crouch = gaussian_filter1d(np.clip(push / G, 0, None), 0.04 * GRID_HZ)
