@@ -100,6 +100,8 @@ def _reason(path: str, key: Key, sentence: str, lines: Lines, remedy: str = _REM
 def _sentence(key: Key, faults: Sequence[Fault]) -> str:
     fault, dotted = faults[0], ".".join(map(str, key)) or "the file"
     kind, given = fault["type"], fault["input"]
+    if kind == "missing" and isinstance(key[-1], int):
+        return f"{'.'.join(map(str, key[:-1]))}: entry {key[-1] + 1} is missing"
     if kind == "missing":
         return f"key '{dotted}' is missing"
     if kind == "extra_forbidden":

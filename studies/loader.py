@@ -100,9 +100,11 @@ def _parsed(path: Path) -> tuple[dict[str, Any], dict[Key, int]]:
 
 def _lines_without_repeats(path: Path, node: yaml.Node | None) -> dict[Key, int]:
     lines: dict[Key, int] = {}
-    repeats = []
+    repeats: list[Reason] = []
+    repeated: Key | None = None
     for key, line in _lines(node):
-        if key in lines:
+        if key in lines and (repeated is None or key[: len(repeated)] != repeated):
+            repeated = key
             sentence = f"key '{'.'.join(map(str, key))}' is there twice, first in line {lines[key]}"
             repeats.append(Reason("study_key_repeated", sentence, f"{path}:{line}", "keep one of them"))
         lines.setdefault(key, line)

@@ -245,6 +245,8 @@ class Study(_Strict):
     @field_validator("labels", mode="before")
     @classmethod
     def _list_is_labels_without_aliases(cls, value: object) -> object:
+        if isinstance(value, str) or (isinstance(value, list) and any(isinstance(label, list | dict) for label in value)):
+            raise ValueError("a list of labels, or labels with lists of aliases")
         if isinstance(value, list | tuple):
             return dict.fromkeys(value, ())
         return value

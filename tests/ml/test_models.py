@@ -70,8 +70,8 @@ class TestFamily:
         assert np.array_equal(once.predict_proba(waves.signals), again.predict_proba(waves.signals))
 
     def test_two_labels_are_enough_and_a_rare_one_is_not_forgotten(self, family: str) -> None:
-        waves = make_waves(180)
-        of_two = waves.part((waves.labels == "walk") | ((waves.labels == "squat") & (np.arange(180) % 8 == 1)))
+        waves = make_waves(240)
+        of_two = waves.part((waves.labels == "walk") | ((waves.labels == "squat") & (np.arange(240) % 8 == 1)))
         guessed = create(family, FAST[family]).fit(*of_two).predict(of_two.signals)
         assert (guessed == of_two.labels)[of_two.labels == "squat"].mean() > 0.8
 

@@ -66,7 +66,7 @@ def _effort(bout: Bout, hip_m: Floats, angles: Floats) -> Floats:
     turning = np.linalg.norm(np.gradient(angles, bout.t_s, axis=0), axis=1)
     shaken = np.linalg.norm(np.gradient(np.gradient(hip_m, bout.t_s, axis=0), bout.t_s, axis=0), axis=1)
     effort = gaussian_filter1d(0.6 * turning + 2 * shaken / G, 0.2 * GRID_HZ)[:, None]
-    return bout.person.unsteadiness * np.minimum(effort, 2.5)
+    return np.minimum(bout.person.unsteadiness * effort, 2.2)
 
 
 def _flopping(bout: Bout, height_m: Floats) -> Floats:

@@ -24,7 +24,7 @@ def jumping_jack(bout: Bout) -> Body:
     crouch = gaussian_filter1d(np.clip(push / G, 0, None), 0.04 * GRID_HZ)
     spread = _spread(t_s, hops, every=4 if steps else 2)
     width = rng.uniform(0.22, 0.45) * (0.7 + 0.6 * person.vigour)
-    bend = rng.uniform(0.08, 0.3)
+    bend = rng.uniform(0.06, 0.2)
     return bout.standing().moved(
         hip_m=(0.02 * crouch, 0.015 * rng.normal() * spread, up + _impact(bout, hops, strength=0.15 if steps else 1.0)),
         pelvis=(0.3 * person.asymmetry * crouch, (0.03 + 0.1 * person.lean) * crouch, 0.2 * person.asymmetry * spread),
