@@ -17,6 +17,9 @@ class Gru(NetworkClassifier):
 
     Parameters
     ----------
+    samples_per_step : int
+        Neighbouring samples that one step reads together: fewer steps are faster, and reach further back. What is left
+        at the start of an example when its length is no multiple is not read.
     hidden : int
         Units of a layer.
     layers : int
@@ -26,11 +29,29 @@ class Gru(NetworkClassifier):
 
     learning_rate: float = parameter(0.01, Real(1e-6, 1))
     patience: int = parameter(15, Whole(1, 10_000))
+    samples_per_step: int = parameter(2, Whole(1, 100))
     hidden: int = parameter(48, Whole(1, 2048))
     layers: int = parameter(1, Whole(1, 4))
 
     def module(self, channels: int, labels: int) -> nn.Module:
-        return Recurrence(channels, labels, hidden=self.hidden, layers=self.layers, dropout=self.dropout)
+        width = channels * self.samples_per_step
+        recurrence = Recurrence(width, labels, hidden=self.hidden, layers=self.layers, dropout=self.dropout)
+        return nn.Sequential(Together(self.samples_per_step), recurrence)
+
+    def shortest(self) -> int:
+        return self.samples_per_step
+
+
+class Together(nn.Module):
+    """Put a few neighbouring samples into one step: (batch, length, channels) in, (batch, steps, samples × channels) out."""
+
+    def __init__(self, samples: int) -> None:
+        super().__init__()
+        self.samples = samples
+
+    def forward(self, signals: Tensor) -> Tensor:
+        whole = signals[:, signals.shape[1] % self.samples :]
+        return whole.unflatten(1, (-1, self.samples)).flatten(start_dim=2)
 
 
 class Recurrence(nn.Module):

@@ -36,6 +36,8 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 #: threads gain a third on an idle machine and lose tenfold on a busy one, where they wait for each other at every layer.
 _THREADS = 1
 _PREDICT_BATCH = 1024
+#: A loss that falls by less is no better: it falls for ever where everything is told apart already.
+_BETTER = 0.005
 
 _Weights = Mapping[str, npt.NDArray[Any]]
 
@@ -215,7 +217,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator, ABC):
         return TensorDataset(standardised.to(_device()), torch.from_numpy(target.astype(np.int64)).to(_device()))
 
     def _net(self, class_weights: npt.NDArray[np.float32], valid: TensorDataset | None) -> NeuralNetClassifier:
-        stop = EarlyStopping(patience=self.patience, load_best=True, sink=_silent)
+        stop = EarlyStopping(patience=self.patience, threshold=_BETTER, threshold_mode="abs", load_best=True, sink=_silent)
         cool = LRScheduler("CosineAnnealingLR", T_max=self.epochs, eta_min=self.learning_rate / 100)
         return NeuralNetClassifier(
             self.module(self.n_channels_, len(self.classes_)),
