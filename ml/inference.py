@@ -88,7 +88,8 @@ def classify(streams: Mapping[str, Readings], *, study: Study, task: str, home: 
     # As it was trained: the study may ask for another rate or other streams by now.
     recipe = Task.model_validate(model.facts["recipe"])
     _check_streams(streams, recipe, champion.task)
-    cut = cut_streams({name: streams[name] for name in recipe.input.streams}, recipe)
+    clocked = {*recipe.input.streams, *(name for other in study.tasks.values() for name in other.input.streams)}
+    cut = cut_streams({name: readings for name, readings in streams.items() if name in clocked}, recipe)
     if not len(cut):
         raise _too_short(recipe, champion.task)
     probabilities = model.estimator.predict_proba(cut.signals)

@@ -165,11 +165,7 @@ class Registry:
 
     def aliases(self) -> dict[tuple[str, int], str]:
         """Return ``{(task, version): "champion" or "challenger"}`` for every version that has one."""
-        return {
-            (model.name, int(version)): alias
-            for model in self._store.models()
-            for alias, version in sorted(model.aliases.items(), reverse=True)
-        }
+        return {(model.name, int(version)): alias for model in self._store.models() for alias, version in model.aliases.items()}
 
     def trained_fingerprint(self, task: str) -> str | None:
         """Return the fingerprint of the newest training that was completed; None if there was none."""
@@ -286,8 +282,7 @@ class Registry:
         if decision.promoted is not None and decision.promoted not in {change.version for change in self.history(task)}:
             self._crown(task, Change(decision.promoted, "promote", GATE, decision.sentence, _now()))
         best = self.version(task, decision.best)
-        if best.alias != CHAMPION:
-            self._store.set_alias(task, CHALLENGER, best.version if best.honest else None)
+        self._store.set_alias(task, CHALLENGER, best.version if best.honest and best.alias != CHAMPION else None)
 
     def settled(self, task: str, fingerprint: str) -> Decision | None:
         """Return the gate's decision on a training if it moved the alias, or if the training was completed."""

@@ -335,7 +335,11 @@ _TABLES = (
             Column("version", pa.int32(), "Version in the registry."),
             Column("family", _TEXT, "Model family."),
             Column("protocol", _TEXT, "cross_validation or test."),
-            Column("metric", _TEXT, "accuracy, precision, recall, f1, macro_f1, support, or confusion for a count."),
+            Column(
+                "metric",
+                _TEXT,
+                "accuracy, precision, recall, f1, macro_f1, support, {mean,worst}_participant_accuracy, or confusion for a count.",
+            ),
             Column("label", _TEXT, "True label; null for a score over all labels."),
             Column("predicted", _TEXT, "Predicted label, for confusion; else null."),
             Column("value", _F64, "The score from 0 to 1, or a count."),

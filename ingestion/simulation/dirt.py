@@ -57,8 +57,9 @@ class Dirt:
     recording : int, optional
         Which recording of the delivery gets it, counted from 0 by person, exercise and set; by dice if not given.
     amount : float, optional
-        How much: ``gap`` and ``time_backwards`` in seconds, ``jitter`` as the spread of a step over the step (at most 0.55), ``wrong_rate``
-        keeps every n-th reading, ``text_in_number`` and ``corrupt_zip`` name the place as a share of the whole.
+        How much. ``gap`` and ``time_backwards``: seconds. ``jitter``: standard deviation of a step over the step, at most
+        0.55. ``wrong_rate``: every how manieth reading is kept. ``text_in_number`` and ``corrupt_zip``: where, as a share
+        of the whole.
 
     Raises
     ------

@@ -35,11 +35,12 @@ class CnnGru(NetworkClassifier):
     Other parameters are those of `NetworkClassifier`.
     """
 
+    epochs: int = parameter(25, Whole(1, 10_000))
     kernel: int = parameter(5, Whole(1, 31))
-    filters: int = parameter(32, Whole(1, 1024))
+    filters: int = parameter(24, Whole(1, 1024))
     layers: int = parameter(2, Whole(1, 6))
     pooling: str = parameter("max", OneOf(POOLINGS))
-    hidden: int = parameter(64, Whole(1, 2048))
+    hidden: int = parameter(48, Whole(1, 2048))
 
     def module(self, channels: int, labels: int) -> nn.Module:
         return ConvolutionThenRecurrence(self, channels, labels)

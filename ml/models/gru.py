@@ -28,9 +28,10 @@ class Gru(NetworkClassifier):
     """
 
     learning_rate: float = parameter(0.01, Real(1e-6, 1))
-    patience: int = parameter(15, Whole(1, 10_000))
-    samples_per_step: int = parameter(2, Whole(1, 100))
-    hidden: int = parameter(48, Whole(1, 2048))
+    epochs: int = parameter(40, Whole(1, 10_000))
+    patience: int = parameter(10, Whole(1, 10_000))
+    samples_per_step: int = parameter(4, Whole(1, 100))
+    hidden: int = parameter(64, Whole(1, 2048))
     layers: int = parameter(1, Whole(1, 4))
 
     def module(self, channels: int, labels: int) -> nn.Module:
@@ -51,7 +52,7 @@ class Together(nn.Module):
 
     def forward(self, signals: Tensor) -> Tensor:
         whole = signals[:, signals.shape[1] % self.samples :]
-        return whole.unflatten(1, (-1, self.samples)).flatten(start_dim=2)
+        return whole.reshape(len(whole), -1, self.samples * whole.shape[2])
 
 
 class Recurrence(nn.Module):

@@ -99,7 +99,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator, ABC):
     weight_decay : float
     dropout : float
     batch_size : int or None
-        Most examples in a batch; None takes a sixteenth of the training examples, but at least 8 and at most 128.
+        Most examples in a batch; None takes a twelfth of the training examples, but at least 16 and at most 128.
     epochs : int
         Most passes over the training examples.
     patience : int
@@ -120,8 +120,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator, ABC):
     weight_decay: float = parameter(0.01, Real(0, 1))
     dropout: float = parameter(0.3, Real(0, 0.95))
     batch_size: int | None = parameter(None, Whole(2, 65_536, or_none=True))
-    epochs: int = parameter(40, Whole(1, 10_000))
-    patience: int = parameter(8, Whole(1, 10_000))
+    epochs: int = parameter(30, Whole(1, 10_000))
+    patience: int = parameter(6, Whole(1, 10_000))
     validation: float = parameter(0.2, Real(0, 0.5))
     random_state: int = parameter(0, Whole(0, 2**31))
 
@@ -246,7 +246,7 @@ def _balanced(target: npt.NDArray[np.int64], labels: int) -> npt.NDArray[np.floa
 
 
 def _fitting_batch(examples: int | np.integer[Any]) -> int:
-    return int(min(128, max(8, examples // 16)))
+    return int(min(128, max(16, examples // 12)))
 
 
 def _device() -> str:

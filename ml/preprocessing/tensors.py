@@ -94,7 +94,8 @@ def cut_streams(streams: Mapping[str, tuple[_Ints, _Floats]], task: Task) -> Cut
     ----------
     streams : mapping of str to (t_ns, values)
         For every stream of ``task.input.streams``: times of shape (n,), ns since 1970 UTC, ascending and unique, and
-        values of shape (n, axes) in SI units. Further streams are not looked at.
+        values of shape (n, axes) in SI units. Further streams only count for where the recording's clock starts, at the
+        earliest reading of all: give every stream that a task of the study asks for, as `ml.preprocessing.batch` does.
     task : Task
 
     Returns
@@ -109,7 +110,7 @@ def cut_streams(streams: Mapping[str, tuple[_Ints, _Floats]], task: Task) -> Cut
     """
     needed = {stream: _present(streams, stream) for stream in task.input.streams}
     rate_hz = task.input.rate_hz
-    origin_ns = min(int(t_ns[0]) for t_ns, _ in needed.values())
+    origin_ns = min(int(t_ns[0]) for t_ns, _ in streams.values() if len(t_ns))
     pieces = {stream: resample_stream(stream, *read, rate_hz=rate_hz, origin_ns=origin_ns) for stream, read in needed.items()}
     segments = cut_spans(common_spans([_spans(found) for found in pieces.values()]), task.segment, rate_hz=rate_hz)
     signals = cut({stream: _ticks(found, stream) for stream, found in pieces.items()}, segments, task)

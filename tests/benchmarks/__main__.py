@@ -11,12 +11,13 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import ingest, orchestrate, resample
+from tests.benchmarks import ingest, orchestrate, publishing, resample
 
 _BENCHMARKS: dict[str, Callable[[], list[dict[str, object]]]] = {
     "ingest": ingest.run,
     "resample": resample.run,
     "orchestrate": orchestrate.run,
+    "publishing": publishing.run,
 }
 
 

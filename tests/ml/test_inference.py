@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ml.inference import NoAnswer, classify
+from ml.preprocessing.batch import resample_batch, segment_batch
 from ml.preprocessing.examples import load_examples
 from ml.preprocessing.tensors import cut_streams
 from ml.registry import Registry
@@ -16,7 +18,7 @@ from ml.storage import ModelRefused, load
 from ml.training import TrainingOutcome, train_task
 from studies.study import Study
 from tests.ml.conftest import movement_study
-from tests.ml.written_batches import ORIGIN_NS, STUDY, cohort, moving, wrist_study
+from tests.ml.written_batches import ORIGIN_NS, STUDY, Streams, cohort, moving, wrist_study, write_batch
 from warehouse.errors import UnknownName
 from warehouse.home import Home
 from warehouse.lake import Lake
@@ -70,6 +72,27 @@ def test_the_answer_is_what_the_champion_says_to_those_tensors(trained: Trained)
     assert answer.probability == estimator.predict_proba(table.signals[mine]).mean(axis=0).max()
 
 
+def test_a_stream_that_only_another_task_needs_and_that_starts_first_changes_no_answer(ready: Home, tmp_path: Path) -> None:
+    study = movement_study(tmp_path, models="[{family: svm}]", at_least=0.0)
+    orientation_first = [replace(one, streams=with_early_orientation(one.streams)) for one in cohort(people=6)]
+    write_batch(ready, study, "b1", orientation_first)
+    resample_batch("b1", study, ready)
+    segment_batch("b1", study, ready)
+    outcome = train_task(study, "movement", ready)
+    table = load_examples(TASK, outcome.fingerprint, ready)
+    recorded = orientation_first[3]
+    mine = table.original & (table.recording_id == recorded.recording_id)
+    expected = load(Registry(ready).artifact(outcome.versions[0])).estimator.predict_proba(table.signals[mine])
+    barometer = (np.array([ORIGIN_NS - 10**9]), np.zeros((1, 3), np.float32))
+    answer = classify({**recorded.streams, "barometer": barometer}, study=study, task="movement", home=ready)
+    assert [probability for *_, probability in answer.segments] == expected.max(axis=1).tolist()
+
+
+def with_early_orientation(streams: Streams) -> Streams:
+    t_ns, values = streams["orientation"]
+    return {**streams, "orientation": (t_ns - 77_000_001, values)}
+
+
 def test_a_recording_without_a_needed_sensor_is_refused_with_what_the_task_needs(trained: Trained) -> None:
     home, study, _ = trained
     streams = {name: readings for name, readings in moving(1).items() if name != "gyroscope"}
@@ -102,7 +125,8 @@ def test_before_any_training_there_is_no_answer(home: Home, tmp_path: Path) -> N
 
 
 def test_without_a_champion_the_refusal_says_why_there_is_none(ready: Home, tmp_path: Path) -> None:
-    study = movement_study(tmp_path, models="[{family: random_forest, parameters: {n_estimators: 1, max_depth: 1}}]", at_least=1.0)
+    weak = "[{family: random_forest, parameters: {n_estimators: 1, max_depth: 1}}]"
+    study = movement_study(tmp_path, models=weak, at_least=1.0)
     outcome = train_task(study, "movement", ready)
     assert outcome.promoted is None
     with pytest.raises(NoAnswer) as refused:

@@ -21,6 +21,7 @@ def resting(mounting: Rotation) -> Mounted:
     return Mounted(Course(grid(2.0), still, still), mounting, Rotation.identity(), np.array([0.1, 0.0, -0.2]))
 
 
+@settings(max_examples=25)
 @given(st.tuples(*[st.floats(-3, 3)] * 3))
 def test_at_rest_every_mounting_reads_exactly_g(angles: tuple[float, float, float]) -> None:
     sensor = resting(Rotation.from_euler("xyz", angles))
@@ -68,7 +69,7 @@ def test_linear_acceleration_averages_out_because_the_person_stays_in_the_room()
 
 
 def test_quaternions_do_not_jump_between_their_two_signs() -> None:
-    round_and_round = Rotation.from_euler("z", np.linspace(0, 12, 200))
+    round_and_round = Rotation.from_rotvec(np.outer(np.linspace(0, 12, 200), (0.0, 0.0, 1.0)))
     values = quaternions(round_and_round)
     assert np.abs(np.diff(values, axis=0)).max() < 0.1 and values[0, 3] >= 0
     assert (Rotation.from_quat(values).inv() * round_and_round).magnitude() == pytest.approx(0.0, abs=1e-7)
