@@ -52,8 +52,18 @@ def test_watchers_and_the_nightly_schedule_run_from_the_start(definitions: dg.De
 
 
 @pytest.mark.slow
-def test_workspace_yaml_loads_as_a_server_would_load_it(tmp_path: Path) -> None:
-    command = [str(Path(sys.executable).with_name("dagster")), "definitions", "validate", "-w", "workspace.yaml"]
+@pytest.mark.parametrize("command", ["dagster definitions validate -w workspace.yaml", "dg check defs"])
+def test_dagsters_own_tools_load_the_code_location(command: str, tmp_path: Path) -> None:
+    program, *arguments = command.split()
     environment = {"PATH": "/usr/bin:/bin", "KINELAKE_HOME": str(tmp_path / "home"), "DAGSTER_DISABLE_TELEMETRY": "1"}
-    done = subprocess.run(command, cwd=_ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    environment |= {"HOME": str(tmp_path)}
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name(program)), *arguments],
+        cwd=_ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
