@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+
+import pyarrow as pa
 
 from assets.resources import split_task
 from ingestion.batch import read_file
 from ml.inference import Answer, classify
 from ml.preprocessing.selection import find_task
 from warehouse.home import Home
+from warehouse.lake import Lake
+from warehouse.schemas import TABLES
 
 
 def classify_files(files: Sequence[Path], task: str, home: Home) -> Answer:
-    """Ask the champion what the recording in `files` shows.
+    """Ask the champion what the recording in `files` shows, and keep its answer in the table `predictions`.
 
     Parameters
     ----------
     files : sequence of Path
-        The files of one recording; devices that write a sensor a file need more than one.
+        The files of one recording. Siblings that belong to the first are found by themselves where they lie beside it.
     task : str
         ``<study>.<task>``.
     home : Home
@@ -35,4 +41,27 @@ def classify_files(files: Sequence[Path], task: str, home: Home) -> Answer:
     study, name = split_task(task)
     find_task(study, name)
     streams = {stream.name: (stream.t_ns, stream.values) for file in files for stream in read_file(file).streams}
-    return classify(streams, study=study, task=name, home=home)
+    answer = classify(streams, study=study, task=name, home=home)
+    Lake(home).append("predictions", _predictions(answer, files[0], task))
+    return answer
+
+
+def _predictions(answer: Answer, file: Path, task: str) -> pa.Table:
+    shared = {
+        "task": task,
+        "version": answer.version,
+        "file": file.name,
+        "sha256": _sha256(file),
+        "predicted_at": datetime.now(UTC),
+    }
+    names = ("start_ns", "end_ns", "label", "probability")
+    rows = [shared | dict(zip(names, segment, strict=True)) for segment in answer.segments]
+    return pa.Table.from_pylist(rows, schema=TABLES["predictions"].schema)
+
+
+def _sha256(path: Path) -> str:
+    if path.is_dir():
+        listed = sorted(child for child in path.iterdir() if child.is_file())
+        return hashlib.sha256("".join(map(_sha256, listed)).encode()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -338,7 +338,7 @@ _TABLES = (
             Column(
                 "metric",
                 _TEXT,
-                "accuracy, precision, recall, f1, macro_f1, support, {mean,worst}_participant_accuracy, or confusion for a count.",
+                "accuracy, precision, recall, f1, macro_f1, support, mean_ or worst_participant_accuracy, or a confusion count.",
             ),
             Column("label", _TEXT, "True label; null for a score over all labels."),
             Column("predicted", _TEXT, "Predicted label, for confusion; else null."),

@@ -29,6 +29,9 @@ def manifest(
         shown.out.print(text, end="", markup=False)
         return
     target = out or (folder / "manifest.csv" if folder.is_dir() else folder.with_suffix(".manifest.csv"))
+    if not target.parent.stat().st_mode & 0o222:  # the administrator could write there, and should not
+        reason = Reason("not_writable", f"{target.parent} is read-only", str(target), "name another place with --out")
+        raise KinelakeError(reason)
     if target.exists():
         reason = Reason("manifest_exists", f"{target} is there already", str(target), "remove it, or name another with --out")
         raise KinelakeError(reason)

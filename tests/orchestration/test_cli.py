@@ -70,3 +70,13 @@ def test_what_cannot_be_done_is_said_with_a_code_and_status_one(arguments: tuple
 def test_misuse_is_status_two(home: Home) -> None:
     assert _kinelake("--home", str(home.root), "submit").returncode == 2
     assert _kinelake("--home", str(home.root), "no-such-command").returncode == 2
+
+
+def test_a_manifest_is_never_drafted_into_a_read_only_folder(home: Home, tmp_path: Path) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    (folder / "walk.csv").write_text("epoch (ms),x-axis (g)\n1,2\n", encoding="utf-8")
+    folder.chmod(0o555)
+    done = _kinelake("--home", str(home.root), "--json", "manifest", str(folder))
+    assert (done.returncode, json.loads(done.stdout)["reasons"][0]["code"]) == (1, "not_writable")
+    assert [path.name for path in folder.iterdir()] == ["walk.csv"]

@@ -106,6 +106,8 @@ def test_the_champion_answers_for_a_file_and_its_sibling(real_home: Home) -> Non
     file = next(path for path in sorted((REAL / _BARBELL).iterdir()) if path.name.startswith("A-squat") and "Accel" in path.name)
     answer = classify_files([file], "barbell.exercise_class", real_home)
     assert answer.label == "squat"
+    kept = Lake(real_home).read("predictions")
+    assert kept["label"].to_pylist() == [label for _, _, label, _ in answer.segments]
     kinelake = str(Path(sys.executable).with_name("kinelake"))
     done = subprocess.run(
         [kinelake, "--home", str(real_home.root), "--json", "classify", str(file), "--task", "barbell.exercise_class"],
