@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from typing import Any
 
 import dagster as dg
@@ -21,7 +22,14 @@ def open_instance(home: Home) -> dg.DagsterInstance:
     prepare_environment(home)
     if not sqlalchemy.event.contains(Engine, "connect", _sync_at_checkpoints):
         sqlalchemy.event.listen(Engine, "connect", _sync_at_checkpoints)
-    return dg.DagsterInstance.get()
+    with (home.dagster / ".storage.lock").open("w") as handle:
+        # Two processes that make the tables at once would break each other's migration.
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        instance = dg.DagsterInstance.get()
+        # Each storage makes its tables when it is first asked for.
+        assert instance.run_storage and instance.event_log_storage and instance.schedule_storage
+        instance.get_runs(limit=1)
+    return instance
 
 
 def _sync_at_checkpoints(connection: Any, _record: object) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ml.mlflow_store import MlflowStore
 from orchestration.environment import prepare_environment
+from orchestration.instance import open_instance
 from warehouse.errors import KinelakeError, Reason
 from warehouse.home import Home
 
@@ -58,8 +59,10 @@ def serve(home: Home, *, port: int, mlflow_port: int, progress: Callable[[str], 
         If a server ends by itself; the others are stopped, its log is named.
     """
     prepare_environment(home)
-    # Made here, under its lock: the MLflow UI and a run that make the database at once would break each other's tables.
+    # Made here, under their locks: servers that make a database at once would break each other's tables.
     MlflowStore(home.registry).prepare()
+    with open_instance(home):
+        pass
     planned = servers(home, port=port, mlflow_port=mlflow_port)
     logs = home.dagster / "logs"
     logs.mkdir(exist_ok=True)
