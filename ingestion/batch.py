@@ -24,7 +24,7 @@ import pyarrow as pa
 from ingestion.facts import Prepared, StreamFacts, measure, prepared
 from ingestion.grouping import Capture, captures
 from ingestion.parallel import in_parallel
-from ingestion.readers import READERS, DeviceFile, known_by_content
+from ingestion.readers import NO_HINTS, READERS, DeviceFile, Hints, known_by_content
 from ingestion.receipt import DeliveredFile, Receipt
 from ingestion.recording import Finding, Reading, Stream
 from ingestion.rows import SAMPLES, ReadRecording, Rows, sample_batches
@@ -77,7 +77,7 @@ def read_batch(receipt: Receipt, study: Study, home: Home) -> ReadSummary:
         is changed and no recording is blamed.
     """
     rows, lake, where = Rows(), Lake(home), {"batch_id": receipt.batch_id}
-    reads = _reads(receipt, Vault(home))
+    reads = _reads(receipt, study, Vault(home))
     batches = _sample_batches(reads, receipt, study, rows)
     lake.replace("samples", pa.RecordBatchReader.from_batches(SAMPLES, batches), where=where)
     with ThreadPoolExecutor(len(_SMALL_TABLES)) as pool:  # a commit mostly waits for the disk
@@ -86,13 +86,15 @@ def read_batch(receipt: Receipt, study: Study, home: Home) -> ReadSummary:
     return ReadSummary(batch_id=receipt.batch_id, samples=rows.samples, **counts)
 
 
-def read_file(path: Path) -> Reading:
+def read_file(path: Path, hints: Hints = NO_HINTS) -> Reading:
     """Read one recording outside any batch: a device file with the siblings that belong to it, or a folder.
 
     Parameters
     ----------
     path : Path
         A file (a MetaBase CSV brings its gyroscope's, if that lies beside it) or a folder with the files of one recording.
+    hints : Hints, optional
+        What a study says about such files.
 
     Returns
     -------
@@ -106,13 +108,15 @@ def read_file(path: Path) -> Reading:
     """
     if not path.exists():
         raise UnreadableFile(Reason("file_missing", "there is no such file or folder", str(path), "check the path"))
-    files = _inside(path) if path.is_dir() else _near(path)
-    found = [capture for capture in captures(files) if path.is_dir() or any(file.name == path.name for file in capture.files)]
+    files = _inside(path) if path.is_dir() else _near(path, hints)
+    found = [
+        capture for capture in captures(files, hints) if path.is_dir() or any(file.name == path.name for file in capture.files)
+    ]
     known = [capture for capture in found if capture.reader]
     if len(known) > 1:
         sentence = f"{len(known)} recordings are in the folder; one is wanted"
         raise UnreadableFile(Reason("several_recordings", sentence, str(path), "name one of its files"))
-    reading = _reading(known[0]) if known else _unknown(DeviceFile(str(path), 1, lambda: path.open("rb")))
+    reading = _reading(known[0], hints) if known else _unknown(DeviceFile(str(path), 1, lambda: path.open("rb")))
     if not reading.streams:
         raise UnreadableFile(*(finding.reason for finding in reading.findings if finding.severity == "error"))
     return replace(reading, streams=tuple(map(_sorted, reading.streams)))
@@ -122,9 +126,9 @@ def _inside(folder: Path) -> list[DeviceFile]:
     return [DeviceFile.at(path) for path in sorted(folder.iterdir()) if path.is_file()]
 
 
-def _near(path: Path) -> list[DeviceFile]:
+def _near(path: Path, hints: Hints) -> list[DeviceFile]:
     file = DeviceFile.at(path)
-    reader = known_by_content(file)
+    reader = known_by_content(file, hints)
     if reader is None or file.is_zip:
         return [file]
     key = reader.pairing_key(file)
@@ -136,15 +140,17 @@ def _sorted(stream: Stream) -> Stream:
     return replace(stream, t_ns=ready.t_ns, values=ready.values)
 
 
-def _reads(receipt: Receipt, vault: Vault) -> Iterator[ReadRecording]:
+def _reads(receipt: Receipt, study: Study, vault: Vault) -> Iterator[ReadRecording]:
     """Read every recording, in the order of their ids, a few ahead of the one that is being written."""
     delivered = {file.path: file for file in receipt.files}
     with _blaming_the_vault(receipt):
         files = [_in_vault(file, vault, receipt) for file in receipt.files]
-        found = captures(files, owner=lambda file: (delivered[file.name].participant, delivered[file.name].label))
+        found = captures(
+            files, Hints(study.formats), owner=lambda file: (delivered[file.name].participant, delivered[file.name].label)
+        )
     jobs = sorted(((_recording_id(receipt.batch_id, capture), capture) for capture in found), key=itemgetter(0))
     with ThreadPoolExecutor(_AHEAD) as pool:
-        work = (pool.submit(_read, name, capture, delivered) for name, capture in jobs)
+        work = (pool.submit(_read, name, capture, delivered, study) for name, capture in jobs)
         waiting: deque[Future[ReadRecording]] = deque(islice(work, _AHEAD))
         while waiting:
             with _blaming_the_vault(receipt):
@@ -166,8 +172,9 @@ def _recording_id(batch_id: str, capture: Capture) -> str:
     return "r" + hashlib.sha256(named.encode()).hexdigest()[:15]
 
 
-def _read(recording_id: str, capture: Capture, delivered: Mapping[str, DeliveredFile]) -> ReadRecording:
-    reading = _reading(capture)
+def _read(recording_id: str, capture: Capture, delivered: Mapping[str, DeliveredFile], study: Study) -> ReadRecording:
+    timezones = (delivered[file.name].timezone for file in capture.files)
+    reading = _reading(capture, Hints(study.formats, next(filter(None, timezones), "")))
     inputs = sorted(reading.streams, key=attrgetter("name"))
     streams = in_parallel(_measured, inputs, size=sum(stream.values.nbytes for stream in inputs))
     clocks = [finding for measured in streams for finding in _clock_findings(*measured)]
@@ -180,8 +187,8 @@ def _measured(stream: Stream) -> tuple[Stream, Prepared, StreamFacts]:
     return stream, ready, measure(stream, ready)
 
 
-def _reading(capture: Capture) -> Reading:
-    return capture.reader.read(capture.files) if capture.reader else _unknown(capture.files[0])
+def _reading(capture: Capture, hints: Hints) -> Reading:
+    return capture.reader.read(capture.files, hints) if capture.reader else _unknown(capture.files[0])
 
 
 def _unknown(file: DeviceFile) -> Reading:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from ingestion.readers import READERS, DeviceFile, Reader, known_by_content
+from ingestion.readers import NO_HINTS, READERS, DeviceFile, Hints, Reader, known_by_content
 
 _Key = tuple[str, str, Hashable]
 
@@ -29,7 +29,9 @@ class Capture:
     files: tuple[DeviceFile, ...]
 
 
-def captures(files: Sequence[DeviceFile], owner: Callable[[DeviceFile], Hashable] = lambda _: None) -> list[Capture]:
+def captures(
+    files: Sequence[DeviceFile], hints: Hints = NO_HINTS, *, owner: Callable[[DeviceFile], Hashable] = lambda _: None
+) -> list[Capture]:
     """Group files into recordings, sorted by their first file's name.
 
     A file that no reader knows joins the recording that it would belong to by name (an empty CSV beside its siblings, a photo
@@ -38,6 +40,8 @@ def captures(files: Sequence[DeviceFile], owner: Callable[[DeviceFile], Hashable
     Parameters
     ----------
     files : sequence of DeviceFile
+    hints : Hints, optional
+        What the study says about its files.
     owner : callable, optional
         Participant and label of a file: files of different owners are never one recording.
     """
@@ -45,7 +49,7 @@ def captures(files: Sequence[DeviceFile], owner: Callable[[DeviceFile], Hashable
     strangers: list[DeviceFile] = []
     readers = {reader.name: reader for reader in READERS}
     for file in files:
-        reader = known_by_content(file)
+        reader = known_by_content(file, hints)
         if reader:
             groups.setdefault((reader.name, reader.pairing_key(file), owner(file)), []).append(file)
         else:

@@ -11,17 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from studies.sensors import unit_of
 from warehouse.errors import Reason
-
-#: The unit of every stream that the lake knows. A reader converts to it; nothing downstream does.
-STREAM_UNITS: Mapping[str, str] = {
-    "accelerometer": "m/s^2",  # specific force, gravity included; +g on the axis that points up at rest
-    "linear_acceleration": "m/s^2",  # gravity removed by the device
-    "gravity": "m/s^2",
-    "gyroscope": "rad/s",
-    "magnetometer": "uT",
-    "orientation": "quaternion",  # x, y, z, w
-}
 
 
 @dataclass(frozen=True)
@@ -31,11 +22,12 @@ class Stream:
     Parameters
     ----------
     name : str
-        A key of `STREAM_UNITS`.
+        As `studies.sensors.stream_name` makes it: the sensor, and its placement where a recording has several.
     t_ns : ndarray of int64, shape (n,)
         Nanoseconds since 1970-01-01 UTC, in the order the device wrote them: unsorted and with duplicates, if so delivered.
     values : ndarray of float32, shape (n, 3) or (n, 4)
-        x, y, z and, for quaternions, w, in the stream's SI unit.
+        x, y, z and, for quaternions, w, in the stream's SI unit (`studies.sensors.SENSORS`): a reader converts to it, nothing
+        downstream does.
     source : str
         File (and ``::member``) the rows came from.
     declared_rate_hz : float or None
@@ -50,7 +42,7 @@ class Stream:
 
     @property
     def unit(self) -> str:
-        return STREAM_UNITS[self.name]
+        return unit_of(self.name)
 
 
 @dataclass(frozen=True)

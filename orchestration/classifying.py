@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from assets.resources import split_task
 from ingestion.batch import read_file
+from ingestion.readers import Hints
 from ml.inference import Answer, classify
 from ml.preprocessing.selection import find_task
 from warehouse.home import Home
@@ -40,7 +41,8 @@ def classify_files(files: Sequence[Path], task: str, home: Home) -> Answer:
     """
     study, name = split_task(task)
     find_task(study, name)
-    streams = {stream.name: (stream.t_ns, stream.values) for file in files for stream in read_file(file).streams}
+    hints = Hints(study.formats)
+    streams = {stream.name: (stream.t_ns, stream.values) for file in files for stream in read_file(file, hints).streams}
     answer = classify(streams, study=study, task=name, home=home)
     Lake(home).append("predictions", _predictions(answer, files[0], task))
     return answer

@@ -14,21 +14,15 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from studies.formats import Formats
+from studies.sensors import known_stream, sensor_of, unit_of
 from warehouse.errors import did_you_mean
 
 #: A key (mapping keys and list positions from the top) and what is wrong with it.
 Misfit = tuple[tuple[str | int, ...], str]
 
-#: Streams that a study may name, with the SI unit that the lake keeps them in.
-StreamName = Literal["accelerometer", "linear_acceleration", "gravity", "gyroscope", "magnetometer", "orientation"]
-UNITS: Mapping[str, str] = {
-    "accelerometer": "m/s^2",
-    "linear_acceleration": "m/s^2",
-    "gravity": "m/s^2",
-    "gyroscope": "rad/s",
-    "magnetometer": "uT",
-    "orientation": "quaternion",
-}
+#: A sensor of `studies.sensors.SENSORS`, with its placement where a recording has several: ``gyroscope@waist``.
+StreamName = Annotated[str, AfterValidator(known_stream)]
 Family = Literal["random_forest", "svm", "cnn", "gru", "cnn_gru"]
 Metric = Literal["macro_f1", "accuracy", "precision", "recall"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -238,6 +232,7 @@ class Study(_Strict):
     participants: str
     labels: Mapping[str, tuple[str, ...]]
     manifest: ManifestDraft = ManifestDraft()
+    formats: Formats = Formats()
     streams: Mapping[StreamName, StreamContract] = Field(min_length=1)
     min_duration_s: Positive | None = None
     tasks: Mapping[Name, Task] = Field(default_factory=dict)
@@ -285,19 +280,24 @@ class Study(_Strict):
 
     def _unit_misfits(self) -> Iterator[Misfit]:
         for name, stream in self.streams.items():
-            if stream.unit != UNITS[name]:
-                sentence = f"unit of {name} is '{stream.unit}'; the lake keeps {name} in '{UNITS[name]}'"
+            if stream.unit != unit_of(name):
+                sentence = f"unit of {name} is '{stream.unit}'; the lake keeps {name} in '{unit_of(name)}'"
                 yield ("streams", name, "unit"), sentence
 
     def _task_misfits(self, task_name: str, task: Task) -> Iterator[Misfit]:
         for number, stream in enumerate(task.input.streams):
-            if stream not in self.streams:
+            if self.contract_of(stream) is None:
                 sentence = f"stream '{stream}' is not declared under streams{did_you_mean(stream, self.streams)}"
                 yield ("tasks", task_name, "input", "streams", number), sentence
         for number, label in enumerate(task.labels or ()):
             if label not in self.labels:
                 sentence = f"label '{label}' is not declared under labels{did_you_mean(label, self.labels)}"
                 yield ("tasks", task_name, "labels", number), sentence
+
+    def contract_of(self, stream: str) -> StreamContract | None:
+        """Return what a stream must be like: its own contract, else its sensor's; None if the study names neither."""
+        contracts: dict[str, StreamContract] = dict(self.streams.items())
+        return contracts.get(stream, contracts.get(sensor_of(stream)))
 
     def canonical_label(self, delivered: str | None) -> str | None:
         """Return the schema's label for a delivered one (alias, case, space or hyphen), or None if there is none.

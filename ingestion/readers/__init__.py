@@ -2,10 +2,11 @@
 
 To add a format, write ``ingestion/readers/<format>.py`` with
 
-1. ``sniff(file)``: is the content of this format? Look at ``file.head`` or ``file.members``, never at the name;
+1. ``sniff(file, hints)``: is the content of this format? Look at ``file.head`` or ``file.members``, not at the name, unless
+   the study's `formats` (in the hints) says which files are meant;
 2. ``pairing_key(file)``: equal for the files that make up one recording (``file.name`` if a file is a recording);
 3. ``device(files)``: a hash of the serial number, or ``""``;
-4. ``read(files)``: a `Reading` with every stream in SI units (`ingestion.recording.STREAM_UNITS`), each on its own clock,
+4. ``read(files, hints)``: a `Reading` with every stream in SI units (`studies.sensors.SENSORS`), each on its own clock,
    unsorted as delivered, and a `Finding` with code, sentence, place and remedy for whatever is wrong;
 5. ``READER = Reader("<format>", sniff, pairing_key, device, read)``,
 
@@ -16,7 +17,7 @@ and add its line to `READERS`. `csv_columns.read_columns` parses a CSV fast and 
 from __future__ import annotations
 
 from ingestion.readers import metabase, sensor_logger
-from ingestion.readers.interface import DeviceFile, Reader
+from ingestion.readers.interface import NO_HINTS, DeviceFile, Hints, Reader
 
 READERS: tuple[Reader, ...] = (
     sensor_logger.READER,
@@ -24,15 +25,15 @@ READERS: tuple[Reader, ...] = (
 )
 
 
-def known_by_content(file: DeviceFile) -> Reader | None:
-    """Return the reader that knows the file by its content, or None if none does.
+def known_by_content(file: DeviceFile, hints: Hints = NO_HINTS) -> Reader | None:
+    """Return the reader that knows the file by its content and the study's hints, or None if none does.
 
     Raises
     ------
     OSError
         If the file's bytes cannot be read at all.
     """
-    return next((reader for reader in READERS if reader.sniff(file)), None)
+    return next((reader for reader in READERS if reader.sniff(file, hints)), None)
 
 
-__all__ = ["READERS", "DeviceFile", "Reader", "known_by_content"]
+__all__ = ["NO_HINTS", "READERS", "DeviceFile", "Hints", "Reader", "known_by_content"]

@@ -11,12 +11,13 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
 from ingestion.recording import Reading
+from studies.formats import Formats
 
 #: Bytes that `DeviceFile.head` shows to those who must tell a format by content.
 HEAD_BYTES = 1 << 16
@@ -75,6 +76,26 @@ class DeviceFile:
 
 
 @dataclass(frozen=True)
+class Hints:
+    """What is known about a recording beside its bytes.
+
+    Parameters
+    ----------
+    formats : Formats
+        What the study says about its devices' files.
+    timezone : str
+        The manifest's word on local times, an IANA name such as ``Europe/Berlin``; empty if it has none.
+    """
+
+    formats: Formats = field(default_factory=Formats)
+    timezone: str = ""
+
+
+#: For a file that belongs to no study.
+NO_HINTS = Hints()
+
+
+@dataclass(frozen=True)
 class Reader:
     """One device format.
 
@@ -83,21 +104,22 @@ class Reader:
     name : str
         Name of the format, such as ``sensor_logger``; kept in `files.format` and `recordings.format`.
     sniff : callable
-        ``(file) -> bool``: True if the content (`DeviceFile.head`, `DeviceFile.members`) is of this format. Never by file name.
+        ``(file, hints) -> bool``: True if the content (`DeviceFile.head`, `DeviceFile.members`) is of this format. Never by file
+        name, unless the study says which files it means.
     pairing_key : callable
         ``(file) -> str``: files with the same key (and the same participant and label) are one recording.
     device : callable
         ``(files) -> str``: 16 hex digits that stand for the device, from its serial number; empty where none is named. Cheap.
     read : callable
-        ``(files) -> Reading`` of all files of one recording. What is wrong with a file becomes a finding whose place begins
-        with `DeviceFile.name`; it raises nothing for bad content.
+        ``(files, hints) -> Reading`` of all files of one recording. What is wrong with a file becomes a finding whose place
+        begins with `DeviceFile.name`; it raises nothing for bad content.
     """
 
     name: str
-    sniff: Callable[[DeviceFile], bool]
+    sniff: Callable[[DeviceFile, Hints], bool]
     pairing_key: Callable[[DeviceFile], str]
     device: Callable[[Sequence[DeviceFile]], str]
-    read: Callable[[Sequence[DeviceFile]], Reading]
+    read: Callable[[Sequence[DeviceFile], Hints], Reading]
 
 
 def _names_in(head: bytes) -> list[str]:

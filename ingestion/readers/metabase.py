@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from ingestion.parallel import in_parallel
 from ingestion.readers import csv_columns
-from ingestion.readers.interface import DeviceFile, Reader
+from ingestion.readers.interface import NO_HINTS, DeviceFile, Hints, Reader
 from ingestion.recording import Finding, Reading, Stream
 from warehouse.errors import Reason, UnreadableFile
 
@@ -59,7 +59,7 @@ class _Layout:
     offset: timedelta | None
 
 
-def sniff(file: DeviceFile) -> bool:
+def sniff(file: DeviceFile, _hints: Hints = NO_HINTS) -> bool:
     """Return True if the header has a MetaBase time column and axes with a unit."""
     names = csv_columns.header_of(file.head).names
     return any(map(_EPOCH.fullmatch, names)) and any(map(_AXIS.fullmatch, names))
@@ -77,7 +77,7 @@ def device(files: Sequence[DeviceFile]) -> str:
     return hashlib.sha256(f"metamotion:{macs[0]}".encode()).hexdigest()[:16] if macs else ""
 
 
-def read(files: Sequence[DeviceFile]) -> Reading:
+def read(files: Sequence[DeviceFile], _hints: Hints = NO_HINTS) -> Reading:
     """Read one recording: a file for each sensor, in any order."""
     findings: list[Finding] = []
     streams: dict[str, Stream] = {}

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from ingestion.parallel import in_parallel
 from ingestion.readers import csv_columns, export
-from ingestion.readers.interface import DeviceFile, Reader
+from ingestion.readers.interface import NO_HINTS, DeviceFile, Hints, Reader
 from ingestion.recording import Annotation, Finding, Reading, Stream
 from warehouse.errors import Reason, UnreadableFile
 
@@ -73,7 +73,7 @@ class _Raw:
     values: npt.NDArray[np.float32]
 
 
-def sniff(file: DeviceFile) -> bool:
+def sniff(file: DeviceFile, _hints: Hints = NO_HINTS) -> bool:
     """Return True for a zip that holds motion files, or a CSV with Sensor Logger's time or metadata columns."""
     if file.is_zip:
         return any(_sensor_of(DeviceFile(name, 0, file.open)) for name in file.members)
@@ -96,7 +96,7 @@ def device(files: Sequence[DeviceFile]) -> str:
         return ""
 
 
-def read(files: Sequence[DeviceFile]) -> Reading:
+def read(files: Sequence[DeviceFile], _hints: Hints = NO_HINTS) -> Reading:
     """Read one export: one zip, or the loose files of one folder."""
     try:
         with export.opened(files) as members:

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from studies.study import UNITS, Study
+from studies.sensors import unit_of
+from studies.study import Study
 from warehouse.home import Home
 from warehouse.lake import Lake
 from warehouse.schemas import TABLES
@@ -58,7 +59,7 @@ class Recorded:
 
     def stream_row(self, stream: str) -> dict[str, Any]:
         row = {
-            "unit": UNITS[stream],
+            "unit": unit_of(stream),
             "source": f"{self.name}.zip::{stream}.csv",
             "rows": 500,
             "start_ns": self.start_ns,

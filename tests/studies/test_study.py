@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticUndefined
 
-from ingestion.recording import STREAM_UNITS
 from studies import Study, find_study, load_study
-from studies.study import UNITS, Family, Metric, MultiplicativeNoise, StreamContract, StreamName
+from studies.sensors import SENSORS
+from studies.study import Family, Metric, MultiplicativeNoise, StreamContract
 from tests.studies.trial import trial
 
 _ROOT = Path(__file__).parents[2]
@@ -132,9 +132,19 @@ def test_a_stream_or_a_label_named_twice_in_a_task_is_refused() -> None:
             Study.model_validate(trial(tasks={"which": which | change}))
 
 
-def test_readers_and_studies_know_the_same_streams_in_the_same_units() -> None:
-    assert dict(UNITS) == dict(STREAM_UNITS)
-    assert set(UNITS) == set(get_args(StreamName))
+def test_a_contract_of_a_sensor_holds_at_every_placement_that_has_none_of_its_own() -> None:
+    streams = trial()["streams"]
+    waist = {**streams["accelerometer"], "rate_hz": [109, 111]}
+    study = Study.model_validate(trial(streams={**streams, "accelerometer@waist": waist}))
+    assert study.contract_of("accelerometer@waist") == StreamContract.model_validate(waist)
+    assert study.contract_of("accelerometer@thigh") == study.streams["accelerometer"]
+    assert study.contract_of("magnetometer@thigh") is None
+
+
+def test_a_placement_that_is_no_name_is_refused() -> None:
+    streams = trial()["streams"]
+    with pytest.raises(ValidationError, match="is no placement"):
+        Study.model_validate(trial(streams={**streams, "accelerometer@Left Thigh": streams["accelerometer"]}))
 
 
 def test_every_family_has_a_file_of_its_parameters() -> None:
@@ -203,10 +213,10 @@ def _default(field: Any) -> str:
 
 def test_every_choice_is_documented() -> None:
     for word in (
-        *get_args(StreamName),
+        *SENSORS,
         *get_args(Family),
         *get_args(Metric),
-        *UNITS.values(),
+        *SENSORS.values(),
         "leave_one_out",
         "window",
         "device",

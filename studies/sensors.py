@@ -1,0 +1,67 @@
+"""The sensors that the lake knows, their SI units, and how a stream is named after one.
+
+Belongs here: names and units only, shared by readers, contracts, models and tables.
+
+A stream is called after its sensor, ``gyroscope``, or, where one recording has the same sensor at several places of the
+body, after sensor and placement: ``gyroscope@waist``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from warehouse.errors import did_you_mean
+
+#: Sensor -> unit of its values in the lake.
+SENSORS: Mapping[str, str] = {
+    "accelerometer": "m/s^2",  # specific force, gravity included; +g on the axis that points up at rest
+    "linear_acceleration": "m/s^2",  # gravity removed by the device
+    "gravity": "m/s^2",
+    "gyroscope": "rad/s",
+    "magnetometer": "uT",
+    "orientation": "quaternion",  # x, y, z, w
+}
+PLACEMENT = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
+
+def stream_name(sensor: str, placement: str = "") -> str:
+    """Return the name of a stream.
+
+    Examples
+    --------
+    >>> stream_name("gyroscope"), stream_name("gyroscope", "waist")
+    ('gyroscope', 'gyroscope@waist')
+    """
+    return f"{sensor}@{placement}" if placement else sensor
+
+
+def sensor_of(stream: str) -> str:
+    """Return the sensor of a stream: ``gyroscope`` of ``gyroscope@waist``."""
+    return stream.partition("@")[0]
+
+
+def placement_of(stream: str) -> str:
+    """Return where the sensor of a stream sat; empty where the stream's name does not say."""
+    return stream.partition("@")[2]
+
+
+def unit_of(stream: str) -> str:
+    """Return the SI unit that the lake keeps a stream in."""
+    return SENSORS[sensor_of(stream)]
+
+
+def known_stream(name: str) -> str:
+    """Return the name if it is one of a stream.
+
+    Raises
+    ------
+    ValueError
+        If its sensor is not known or its placement is no lower-case name.
+    """
+    sensor, at, placement = name.partition("@")
+    if sensor not in SENSORS:
+        raise ValueError(f"'{name}' is not known{did_you_mean(sensor, SENSORS)}")
+    if at and not PLACEMENT.fullmatch(placement):
+        raise ValueError(f"'{placement}' is no placement: a-z, 0-9 and '_', a letter first, such as {sensor}@waist")
+    return name
