@@ -16,12 +16,15 @@ and add its line to `READERS`. `csv_columns.read_columns` parses a CSV fast and 
 
 from __future__ import annotations
 
-from ingestion.readers import metabase, sensor_logger
+from ingestion.readers import actigraph, axivity, geneactiv, metabase, sensor_logger
 from ingestion.readers.interface import NO_HINTS, DeviceFile, Hints, Reader
 
 READERS: tuple[Reader, ...] = (
     sensor_logger.READER,
     metabase.READER,
+    axivity.READER,
+    actigraph.READER,
+    geneactiv.READER,
 )
 
 
