@@ -5,22 +5,18 @@ Belongs here: what is true of a stream whoever asks. What a study allows is judg
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ingestion.recording import Stream
+from warehouse.value_hash import value_hash
 
 #: A step longer than this many median steps is a gap.
 GAP_STEPS = 2.5
-#: A stream with fewer different readings has no identity: two idle sensors are no copies of each other.
-FEWEST_DISTINCT = 10
 
 _NS_PER_S = 1e9
-_HASH_BYTES = 16
 
 _Times = npt.NDArray[np.int64]
 _Values = npt.NDArray[np.float32]
@@ -143,34 +139,6 @@ def measure(stream: Stream, ready: Prepared | None = None) -> StreamFacts:
     )
 
 
-def value_hash(values: _Values) -> str | None:
-    """Hash sensor values, so that copies are found whatever their file, time or memory layout.
-
-    Parameters
-    ----------
-    values : ndarray of float32, shape (n, channels)
-        Sorted by time. All zeros are one zero and all NaN are one NaN.
-
-    Returns
-    -------
-    str or None
-        32 hex digits (BLAKE2b); None if there are fewer than `FEWEST_DISTINCT` different readings.
-    """
-    columns = [_canonical(values[:, axis]) for axis in range(values.shape[1])]
-    if not _varies(columns):
-        return None
-    digest = hashlib.blake2b(f"{values.shape[0]}x{values.shape[1]}:".encode(), digest_size=_HASH_BYTES)
-    for column in columns:
-        digest.update(column.data)
-    return digest.hexdigest()
-
-
-def recording_hash(stream_hashes: Iterable[str | None]) -> str | None:
-    """Hash the identities of a recording's streams, in any order; None if no stream has one."""
-    known = sorted(filter(None, stream_hashes))
-    return hashlib.blake2b(",".join(known).encode(), digest_size=_HASH_BYTES).hexdigest() if known else None
-
-
 def _rows(values: _Values, chosen: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> _Values:
     return np.stack([values[:, axis][chosen] for axis in range(values.shape[1])]).T
 
@@ -219,18 +187,3 @@ def _over_a_second(values: _Values, rate_hz: float | None) -> npt.NDArray[np.flo
 
 def _norm(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.sqrt(np.einsum("ij,ij->i", values, values))
-
-
-def _canonical(column: _Values) -> _Values:
-    clean = np.ascontiguousarray(column) + np.float32(0)  # -0.0 + 0.0 is 0.0
-    clean[np.isnan(clean)] = np.float32(np.nan)
-    return clean
-
-
-def _varies(columns: list[_Values]) -> bool:
-    """Look for `FEWEST_DISTINCT` different rows, in the first few before in all: sorting every row is dear and rarely needed."""
-    for rows in (64, 4096, None):
-        table = np.column_stack([column[:rows] for column in columns])
-        if np.unique(table.view(np.dtype((np.void, table.itemsize * table.shape[1])))).size >= FEWEST_DISTINCT:
-            return True
-    return False

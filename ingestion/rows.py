@@ -13,12 +13,13 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from ingestion.facts import Prepared, StreamFacts, recording_hash
+from ingestion.facts import Prepared, StreamFacts
 from ingestion.readers.export import NOT_MOTION_DATA
 from ingestion.receipt import DeliveredFile, Receipt
 from ingestion.recording import Finding, Reading, Stream
 from studies.study import Study
 from warehouse.schemas import TABLES
+from warehouse.value_hash import recording_hash
 
 #: Readings of one record batch: no more are written out with their texts at a time.
 BLOCK_ROWS = 1 << 18

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingestion.facts import GAP_STEPS, measure, prepared, recording_hash, value_hash
+from ingestion.facts import GAP_STEPS, measure, prepared
 from ingestion.recording import Stream
+from warehouse.value_hash import recording_hash, value_hash
 
 START_NS = 1_700_000_000_000_000_000
 FEW_VALUES = st.sampled_from([-1.0, -0.5, 0.0, 0.25, 2.0])
