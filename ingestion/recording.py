@@ -16,6 +16,40 @@ from warehouse.errors import Reason
 
 
 @dataclass(frozen=True)
+class Repair:
+    """Something that was changed, chosen or left out while reading; a row of table `repairs`.
+
+    Parameters
+    ----------
+    kind : str
+        Stable name, such as ``unit_converted``, ``sign_flipped``, ``clock_chosen``, ``tail_cut``; all are in
+        `warehouse.schemas`.
+    sentence : str
+        What was done and why, for people.
+    source : str
+        File (and ``::member``) that it was done to.
+    rows : int
+        Readings changed or left out.
+    stream : str
+        Name of the stream; empty if the repair concerns the whole recording.
+    start_ns, end_ns : int or None
+        First and last time concerned, ns UTC; None if no certain time can be said.
+    before, after : str
+        What stood there and what stands there now, such as ``g`` and ``m/s^2``.
+    """
+
+    kind: str
+    sentence: str
+    source: str
+    rows: int = 0
+    stream: str = ""
+    start_ns: int | None = None
+    end_ns: int | None = None
+    before: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True)
 class Stream:
     """One sensor of a recording on its own clock.
 
@@ -32,6 +66,16 @@ class Stream:
         File (and ``::member``) the rows came from.
     declared_rate_hz : float or None
         Rate that the file or its name claims, if it does.
+    declared_unit : str
+        Unit that the file or the study claims, as written, such as ``g``; empty if it claims none. The values are in `unit`.
+    drift_ppm : float or None
+        How much faster the device's clock runs than the host's, in parts per million, where the file has both
+        (`ingestion.clock.drift_ppm`).
+    repairs : tuple of Repair
+        What its reader repaired; `Repair.stream` may stay empty.
+
+    `t_ns` and `values` of a long stream lie on disk (`ingestion.spool`): use `spool.scaled`, `spool.mapped` and
+    `spool.in_blocks` where whole-array arithmetic would need them in memory.
     """
 
     name: str
@@ -39,6 +83,9 @@ class Stream:
     values: npt.NDArray[np.float32]
     source: str
     declared_rate_hz: float | None = None
+    declared_unit: str = ""
+    drift_ppm: float | None = None
+    repairs: tuple[Repair, ...] = ()
 
     @property
     def unit(self) -> str:
@@ -87,6 +134,8 @@ class Reading:
         Facts that the file states about itself, such as ``platform``. Never names or serial numbers.
     left_out : int
         Files in the export that are not on the allow-list of motion files and were not opened.
+    repairs : tuple of Repair
+        Those that concern no single stream; a stream carries its own.
     """
 
     format: str
@@ -96,3 +145,4 @@ class Reading:
     device: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     left_out: int = 0
+    repairs: tuple[Repair, ...] = ()

@@ -1,7 +1,8 @@
-"""Reads a time column and a few number columns out of a CSV, fast; if it is broken, says exactly where.
+"""Reads a time column and a few number columns out of a CSV of any length, fast; if it is broken, says exactly where.
 
-The fast path is Arrow's parser with declared types. Only when that fails, or leaves a hole, a slow pass walks the lines
-and names the row and column. Belongs here: text to arrays. What columns mean and in which unit is each reader's.
+The fast path is Arrow's parser with declared types, block by block; the columns of a long file are spooled to disk. Only
+when that fails, or leaves a hole, a slow pass walks the lines and names the row and column. Belongs here: text to arrays.
+What columns mean and in which unit is each reader's; a last line that was cut off is `ingestion.readers.whole_lines`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import csv
 import io
 import math
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +22,18 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from ingestion.readers.interface import DeviceFile
+from ingestion.readers.whole_lines import WholeLines
+from ingestion.recording import Repair
+from ingestion.spool import Growing
 from warehouse.errors import Reason, UnreadableFile, did_you_mean
 
 #: Last allowed time stamp: 2100-01-01 UTC. Later ones, and those before 1970, are no times but damage.
 LATEST_NS = 4_102_444_800_000_000_000
 
-#: A CSV with more text is refused: a day at 100 Hz is about a third of it, and hostile archives unpack to much more.
-MOST_BYTES = 2 << 30
+#: A CSV with more text is refused: a week at 100 Hz is a tenth of it.
+MOST_BYTES = 64 << 30
+#: The columns of a CSV with more text are spooled to disk: about a million readings.
+SPOOLED_FROM_BYTES = 96 << 20
 
 _MOST_TEXT_BYTES = 16 << 20
 _BLOCK_BYTES = 1 << 22
@@ -48,6 +55,25 @@ class Header:
     decimal_point: str = "."
 
 
+@dataclass(frozen=True)
+class Columns:
+    """What `read_columns` read.
+
+    Parameters
+    ----------
+    t_ns : ndarray of int64, shape (n,)
+        Nanoseconds since 1970-01-01 UTC, exact, in the file's order.
+    values : ndarray of float32, shape (n, axes)
+        As written, all finite. Scale them with `ingestion.spool.scaled`: those of a long file lie on disk.
+    repairs : tuple of Repair
+        ``tail_cut`` if the last line was cut off; hand them on in `Stream.repairs`.
+    """
+
+    t_ns: _Times
+    values: _Values
+    repairs: tuple[Repair, ...] = ()
+
+
 def header_of(head: bytes) -> Header:
     """Read the header from the first bytes of a file.
 
@@ -66,7 +92,7 @@ def header_of(head: bytes) -> Header:
     return Header(names, delimiter, "," if decimal_comma else ".")
 
 
-def read_columns(file: DeviceFile, *, time: str, ns_per_tick: int, axes: Sequence[str]) -> tuple[_Times, _Values]:
+def read_columns(file: DeviceFile, *, time: str, ns_per_tick: int, axes: Sequence[str]) -> Columns:
     """Read the time column and the axes of a CSV, by name; other columns are not parsed.
 
     Parameters
@@ -81,10 +107,8 @@ def read_columns(file: DeviceFile, *, time: str, ns_per_tick: int, axes: Sequenc
 
     Returns
     -------
-    t_ns : ndarray of int64, shape (n,)
-        Nanoseconds since 1970-01-01 UTC, exact, in the file's order.
-    values : ndarray of float32, shape (n, len(axes))
-        As written, stored column by column (Fortran order); all finite.
+    Columns
+        A last line that was cut off while writing is left out, with a repair that says so.
 
     Raises
     ------
@@ -94,19 +118,20 @@ def read_columns(file: DeviceFile, *, time: str, ns_per_tick: int, axes: Sequenc
     """
     header = header_of(file.head)
     _check_header(file, header, (time, *axes))
-    try:
-        table = _parsed(file, header, time, axes)
-    except pa.ArrowInvalid as error:
-        raise UnreadableFile(_first_fault(file, header, time, axes) or _not_parsed(file, error)) from error
-    if table.num_rows == 0:
+    folder = (file.scratch or Path(tempfile.gettempdir())) if file.size > SPOOLED_FROM_BYTES else None
+    t_ns, values = Growing(np.int64, folder=folder), Growing(np.float32, len(axes), folder=folder)
+    with file.open() as stream:
+        lines = WholeLines(stream, header.delimiter, len(header.names))
+        try:
+            for batch in _parsed(lines, header, time, axes):
+                values.add(_values_of(batch, axes))
+                t_ns.add(_nanoseconds(file, batch[time].to_numpy(), column=time, ns_per_tick=ns_per_tick, row=t_ns.rows))
+        except (pa.ArrowInvalid, _Hole) as error:
+            raise UnreadableFile(_first_fault(file, header, time, axes) or _not_parsed(file, error)) from error
+    if not t_ns.rows:
         raise UnreadableFile(_no_rows(file))
-    values = np.empty((table.num_rows, len(axes)), dtype=np.float32, order="F")
-    for index, axis in enumerate(axes):
-        values[:, index] = table[axis].to_numpy()
-    if any(column.null_count for column in table.columns) or not np.isfinite(values).all():
-        fault = _first_fault(file, header, time, axes)
-        raise UnreadableFile(fault or _not_parsed(file, ValueError("a value is missing or not finite")))
-    return _nanoseconds(file, table[time].to_numpy(), time, ns_per_tick), values
+    times = t_ns.array()
+    return Columns(times, values.array(), _tail_cut(file, lines, times))
 
 
 def text_rows(file: DeviceFile) -> list[dict[str, str]]:
@@ -147,7 +172,11 @@ def _check_size(file: DeviceFile, most: int) -> None:
         raise UnreadableFile(Reason("csv_too_large", sentence, file.name, "split the recording"))
 
 
-def _parsed(file: DeviceFile, header: Header, time: str, axes: Sequence[str]) -> pa.Table:
+class _Hole(ValueError):
+    """A value is missing or not finite; caught where the slow pass finds out which."""
+
+
+def _parsed(lines: WholeLines, header: Header, time: str, axes: Sequence[str]) -> pa_csv.CSVStreamingReader:
     convert = pa_csv.ConvertOptions(
         include_columns=[time, *axes],
         column_types={time: pa.int64(), **dict.fromkeys(axes, pa.float32())},
@@ -155,17 +184,37 @@ def _parsed(file: DeviceFile, header: Header, time: str, axes: Sequence[str]) ->
     )
     read = pa_csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, skip_rows=1, column_names=header.names)
     parse = pa_csv.ParseOptions(delimiter=header.delimiter)
-    with file.open() as stream:
-        return pa_csv.read_csv(pa.PythonFile(stream, "r"), read_options=read, parse_options=parse, convert_options=convert)
+    return pa_csv.open_csv(pa.PythonFile(lines, "r"), read_options=read, parse_options=parse, convert_options=convert)
 
 
-def _nanoseconds(file: DeviceFile, ticks: _Times, column: str, ns_per_tick: int) -> _Times:
+def _values_of(batch: pa.RecordBatch, axes: Sequence[str]) -> _Values:
+    """Return shape (n, axes), row by row."""
+    if any(column.null_count for column in batch.columns):
+        raise _Hole("a value is missing")
+    block = np.empty((batch.num_rows, len(axes)), dtype=np.float32)
+    for index, axis in enumerate(axes):
+        block[:, index] = batch[axis].to_numpy()
+    if not np.isfinite(block).all():
+        raise _Hole("a value is not finite")
+    return block
+
+
+def _nanoseconds(file: DeviceFile, ticks: _Times, *, column: str, ns_per_tick: int, row: int) -> _Times:
     latest = LATEST_NS // ns_per_tick
-    if ticks.min() < 0 or ticks.max() >= latest:
-        row = int(np.argmax((ticks < 0) | (ticks >= latest)))
-        sentence = f"time stamp {ticks[row]} is not between 1970 and 2100 in units of {ns_per_tick} ns"
-        raise UnreadableFile(Reason("time_out_of_range", sentence, f"{file.name} row {row + 2} column {column}", _EXPORT_AGAIN))
+    if ticks.size and (ticks.min() < 0 or ticks.max() >= latest):
+        worst = int(np.argmax((ticks < 0) | (ticks >= latest)))
+        sentence = f"time stamp {ticks[worst]} is not between 1970 and 2100 in units of {ns_per_tick} ns"
+        place = f"{file.name} row {row + worst + 2} column {column}"
+        raise UnreadableFile(Reason("time_out_of_range", sentence, place, _EXPORT_AGAIN))
     return ticks * np.int64(ns_per_tick) if ns_per_tick != 1 else ticks
+
+
+def _tail_cut(file: DeviceFile, lines: WholeLines, t_ns: _Times) -> tuple[Repair, ...]:
+    if lines.cut is None:
+        return ()
+    sentence = f"the last line, row {len(t_ns) + 2}, was cut off while writing and is left out: {lines.cut[:60]!r}"
+    last_ns = int(t_ns[-1])
+    return (Repair("tail_cut", sentence, file.name, rows=1, start_ns=last_ns, end_ns=last_ns, before=lines.cut[:60]),)
 
 
 def _first_fault(file: DeviceFile, header: Header, time: str, axes: Sequence[str]) -> Reason | None:
@@ -173,7 +222,7 @@ def _first_fault(file: DeviceFile, header: Header, time: str, axes: Sequence[str
     integers, numbers = header.names.index(time), {header.names.index(axis): axis for axis in axes}
     row = 0
     with file.open() as stream:
-        for row, fields in _rows(stream, header.delimiter):
+        for row, fields in _rows(WholeLines(stream, header.delimiter, len(header.names)), header.delimiter):
             place = f"{file.name} row {row}"
             if len(fields) != len(header.names):
                 sentence = f"the row has {len(fields)} fields, the header has {len(header.names)}"
@@ -190,8 +239,8 @@ def _no_rows(file: DeviceFile) -> Reason:
     return Reason("csv_no_rows", "the file has a header and no rows", file.name, _EXPORT_AGAIN)
 
 
-def _rows(stream: BinaryIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace")
+def _rows(stream: WholeLines, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    text = io.TextIOWrapper(io.BufferedReader(stream), encoding="utf-8-sig", errors="replace")
     lines = csv.reader(iter(lambda: text.readline(_LONGEST_LINE), ""), delimiter=delimiter)
     next(lines)
     yield from ((lines.line_num, fields) for fields in lines if fields)

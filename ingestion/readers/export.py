@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import BinaryIO, cast
@@ -18,6 +18,10 @@ from warehouse.errors import Reason, UnreadableFile
 
 #: An archive with more members is refused. How large one may be unpacked is `csv_columns.MOST_BYTES`.
 MOST_MEMBERS = 10_000
+#: A member that unpacks to more than this many times its size is a bomb: readings shrink to a quarter, idle ones to a 100th.
+MOST_RATIO = 400
+#: No member is too much below this size, however well it was compressed.
+ALWAYS_ALLOWED_BYTES = 1 << 26
 
 #: Code of the finding for a loose file of an export that is no motion data and was not read.
 NOT_MOTION_DATA = "not_motion_data"
@@ -38,7 +42,7 @@ def opened(files: Sequence[DeviceFile]) -> Iterator[list[DeviceFile]]:
     ------
     UnreadableFile
         ``zip_truncated``, ``zip_member_path``, ``zip_encrypted``, ``zip_too_large`` or ``zip_compression``. Damage inside
-        a member is found while it is read, see `reading`.
+        a member, and a bomb (``zip_bomb``), are found when it is opened and read, see `reading`.
     """
     if not (len(files) == 1 and files[0].is_zip):
         yield [file for file in files if not _is_packaging(file.name)]
@@ -55,7 +59,7 @@ def opened(files: Sequence[DeviceFile]) -> Iterator[list[DeviceFile]]:
         with archive:
             entries = archive.infolist()
             _check(file.name, entries)
-            yield [_member(file.name, archive, entry) for entry in entries if not _is_packaging(entry.filename)]
+            yield [_member(file, archive, entry) for entry in entries if not _is_packaging(entry.filename)]
 
 
 @contextmanager
@@ -135,6 +139,16 @@ def _is_packaging(name: str) -> bool:
     return name.endswith("/") or "__MACOSX" in path.parts or path.name.startswith("._") or path.name == ".DS_Store"
 
 
-def _member(name: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> DeviceFile:
-    opener: Callable[[], BinaryIO] = lambda: cast(BinaryIO, archive.open(entry))  # noqa: E731
-    return DeviceFile(f"{name}::{entry.filename}", entry.file_size, opener)
+def _member(file: DeviceFile, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> DeviceFile:
+    name = f"{file.name}::{entry.filename}"
+    return DeviceFile(name, entry.file_size, lambda: _open_member(name, archive, entry), file.scratch)
+
+
+def _open_member(name: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> BinaryIO:
+    """Open a member that is no bomb; one that nobody opens may be what it likes."""
+    if entry.file_size > max(ALWAYS_ALLOWED_BYTES, MOST_RATIO * entry.compress_size):
+        sentence = (
+            f"the member's {entry.compress_size:,} bytes unpack to {entry.file_size:,}; at most {MOST_RATIO} times are allowed"
+        )
+        raise UnreadableFile(Reason("zip_bomb", sentence, name, _ZIP_AGAIN))
+    return cast(BinaryIO, archive.open(entry))

@@ -41,16 +41,19 @@ class DeviceFile:
         Bytes, as the folder or the archive's directory states it.
     open : callable
         Returns a fresh binary stream at the first byte; whoever opens it closes it.
+    scratch : Path or None
+        Folder where streams that are too long for memory are spooled; None: the system's folder for temporary files.
     """
 
     name: str
     size: int
     open: Callable[[], BinaryIO]
+    scratch: Path | None = None
 
     @classmethod
-    def at(cls, path: Path, name: str | None = None) -> DeviceFile:
+    def at(cls, path: Path, name: str | None = None, *, scratch: Path | None = None) -> DeviceFile:
         """Return the file at `path`, shown to people as `name` (default: its own name)."""
-        return cls(path.name if name is None else name, path.stat().st_size, lambda: path.open("rb"))
+        return cls(path.name if name is None else name, path.stat().st_size, lambda: path.open("rb"), scratch)
 
     @cached_property
     def head(self) -> bytes:

@@ -17,6 +17,7 @@ from ingestion.parallel import in_parallel
 from ingestion.readers import csv_columns
 from ingestion.readers.interface import NO_HINTS, DeviceFile, Hints, Reader
 from ingestion.recording import Finding, Reading, Stream
+from ingestion.spool import scaled
 from warehouse.errors import Reason, UnreadableFile
 
 NAME = "metabase"
@@ -109,7 +110,7 @@ def _sensor(file: DeviceFile) -> re.Match[str] | None:
 def _read_file(file: DeviceFile) -> tuple[Stream | None, list[Finding]]:
     try:
         layout = _layout(file)
-        t_ns, values = csv_columns.read_columns(file, time=layout.time, ns_per_tick=_NS_PER_MS, axes=layout.axes)
+        columns = csv_columns.read_columns(file, time=layout.time, ns_per_tick=_NS_PER_MS, axes=layout.axes)
     except UnreadableFile as error:
         return None, [Finding(reason) for reason in error.reasons]
     sensor = _sensor(file)
@@ -117,9 +118,10 @@ def _read_file(file: DeviceFile) -> tuple[Stream | None, list[Finding]]:
     if name == "accelerometer" and sensor:
         name = _FUSED.get(re.sub(r"[ _]", "", sensor[1].lower()), name)
     if factor != 1.0:
-        values *= factor
+        scaled(columns.values, factor)
     rate = float(sensor[2]) if sensor and sensor[2] else None
-    return Stream(name, t_ns, values, file.name, rate), _clock_findings(file, layout, int(t_ns[0]))
+    stream = Stream(name, columns.t_ns, columns.values, file.name, rate, declared_unit=layout.unit, repairs=columns.repairs)
+    return stream, _clock_findings(file, layout, int(columns.t_ns[0]))
 
 
 def _layout(file: DeviceFile) -> _Layout:

@@ -21,7 +21,8 @@ import numpy.typing as npt
 from ingestion.parallel import in_parallel
 from ingestion.readers import csv_columns, export
 from ingestion.readers.interface import NO_HINTS, DeviceFile, Hints, Reader
-from ingestion.recording import Annotation, Finding, Reading, Stream
+from ingestion.recording import Annotation, Finding, Reading, Repair, Stream
+from ingestion.spool import mapped, scaled
 from warehouse.errors import Reason, UnreadableFile
 
 NAME = "sensor_logger"
@@ -46,6 +47,7 @@ MOTION = frozenset({*_DIRECT, *_TOTAL, "Annotation", "Metadata"})
 _MIRRORED = frozenset({"Accelerometer", "Gravity", *_TOTAL})
 #: Median length that tells g from m/s^2 where no metadata does: 1 against 9.8.
 _LARGEST_IN_G = 3.0
+_TOLD_BY_ROWS = 1 << 20
 
 _MEMBER = re.compile(r"(\w+?)\s*(?:\((\d+)\))?\.csv", re.IGNORECASE)
 _WHOLE_NS = re.compile(r"\d{1,18}|[1-3]\d{18}")
@@ -71,6 +73,7 @@ class _Raw:
     member: DeviceFile
     t_ns: npt.NDArray[np.int64]
     values: npt.NDArray[np.float32]
+    repairs: tuple[Repair, ...] = ()
 
 
 def sniff(file: DeviceFile, _hints: Hints = NO_HINTS) -> bool:
@@ -241,7 +244,8 @@ def _read_sensor(sensor: str, member: DeviceFile) -> _Raw | list[Finding]:
     axes = _DIRECT[sensor][1] if sensor in _DIRECT else _XYZ
     try:
         with export.reading(member):
-            return _Raw(sensor, member, *csv_columns.read_columns(member, time="time", ns_per_tick=1, axes=axes))
+            columns = csv_columns.read_columns(member, time="time", ns_per_tick=1, axes=axes)
+            return _Raw(sensor, member, columns.t_ns, columns.values, columns.repairs)
     except UnreadableFile as error:
         return [Finding(reason) for reason in error.reasons]
 
@@ -254,7 +258,7 @@ def _in_one_convention(raw: Mapping[str, _Raw], metadata: _Metadata) -> tuple[li
     for sensor in _MIRRORED & raw.keys():
         factor = (-1.0 if mirrored else 1.0) * (STANDARD_GRAVITY if in_g and raw[sensor] is uncalibrated else 1.0)
         if factor != 1.0:
-            np.multiply(raw[sensor].values, factor, out=raw[sensor].values)
+            scaled(raw[sensor].values, factor)
     rates = metadata.rates_hz or {}
     streams = [_stream(_DIRECT[sensor][0], one, rates) for sensor, one in raw.items() if sensor in _DIRECT]
     total = next((raw[sensor] for sensor in _TOTAL if sensor in raw), None)
@@ -267,7 +271,7 @@ def _in_one_convention(raw: Mapping[str, _Raw], metadata: _Metadata) -> tuple[li
 def _is_in_g(uncalibrated: _Raw, metadata: _Metadata) -> bool:
     if metadata.platform:
         return metadata.platform == "ios" and not metadata.standardised
-    return float(np.median(np.linalg.norm(uncalibrated.values, axis=1))) < _LARGEST_IN_G
+    return float(np.median(np.linalg.norm(uncalibrated.values[:_TOLD_BY_ROWS], axis=1))) < _LARGEST_IN_G
 
 
 def _sum_of_parts(raw: Mapping[str, _Raw], rates: Mapping[str, float]) -> tuple[list[Stream], list[Finding]]:
@@ -275,7 +279,7 @@ def _sum_of_parts(raw: Mapping[str, _Raw], rates: Mapping[str, float]) -> tuple[
     linear, gravity = raw.get("Accelerometer"), raw.get("Gravity")
     if linear is None or gravity is None or not np.array_equal(linear.t_ns, gravity.t_ns):
         return [], []
-    total = _Raw("Accelerometer", linear.member, linear.t_ns, linear.values + gravity.values)
+    total = _Raw("Accelerometer", linear.member, linear.t_ns, mapped(np.add, linear.values, gravity.values))
     sentence = "the export has no acceleration with gravity; it was made by adding Accelerometer.csv and Gravity.csv"
     remedy = "nothing to do; tick Accelerometer Uncalibrated in the app to have it measured"
     return [_stream("accelerometer", total, rates)], [
@@ -284,7 +288,7 @@ def _sum_of_parts(raw: Mapping[str, _Raw], rates: Mapping[str, float]) -> tuple[
 
 
 def _stream(name: str, raw: _Raw, rates: Mapping[str, float]) -> Stream:
-    return Stream(name, raw.t_ns, raw.values, raw.member.name, rates.get(raw.sensor))
+    return Stream(name, raw.t_ns, raw.values, raw.member.name, rates.get(raw.sensor), repairs=raw.repairs)
 
 
 def _read_annotations(motion: Mapping[str, DeviceFile]) -> tuple[list[Annotation], list[Finding]]:

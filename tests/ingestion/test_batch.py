@@ -152,7 +152,7 @@ def test_the_manifests_device_goes_before_the_one_in_the_file(home, study):
         ("walk.csv", "", "file_empty", None),
         ("walk.zip", b"PK\x03\x04 and no more", "format_unknown", None),
         ("walk.zip", zipped(phone("ios"))[:-30], "zip_truncated", "sensor_logger"),
-        ("walk.csv", metabase_csv(rocking(5)) + "1,2\n", "csv_row_ragged", "metabase"),
+        ("walk.csv", metabase_csv(rocking(5)) + "1,2\n" * 2, "csv_row_ragged", "metabase"),
         ("walk.csv", metabase_csv(rocking(0)), "csv_no_rows", "metabase"),
     ],
 )
@@ -170,7 +170,7 @@ def test_a_file_that_cannot_be_read_is_set_aside_and_still_a_recording(home, stu
 
 
 def test_findings_name_the_file_that_they_are_about(home, study):
-    files = {**pair(), GYROSCOPE: metabase_csv(rocking(50), unit="deg/s") + "oops\n"}
+    files = {**pair(), GYROSCOPE: metabase_csv(rocking(50), unit="deg/s") + "oops\n" * 2}
     read_batch(delivered(home, files), study, home)
     (finding,) = rows(home, "findings")
     assert (finding["path"], finding["place"]) == (GYROSCOPE, f"{GYROSCOPE} row 52")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ingestion.readers import csv_columns
 from ingestion.readers.csv_columns import header_of, read_columns, text_rows
+from ingestion.spool import Spooled
 from tests.ingestion.device_files import device_file
 from warehouse.errors import Reason, UnreadableFile
 
@@ -17,7 +18,8 @@ GOOD = HEADER + "".join(f"{1_700_000_000_000_000_001 + k},{k},{k}.5,2,3\n" for k
 
 
 def read(text: str | bytes) -> tuple[np.ndarray, np.ndarray]:
-    return read_columns(device_file("walk.csv", text), time="time", ns_per_tick=1, axes=("x", "y", "z"))
+    columns = read_columns(device_file("walk.csv", text), time="time", ns_per_tick=1, axes=("x", "y", "z"))
+    return columns.t_ns, columns.values
 
 
 def refused(text: str | bytes) -> Reason:
@@ -51,8 +53,8 @@ def test_every_float32_survives_the_round_trip(numbers):
 
 def test_milliseconds_become_nanoseconds_without_a_float_between():
     file = device_file("a.csv", "epoch (ms),x\n1699999999999,0.25\n")
-    t_ns, _ = read_columns(file, time="epoch (ms)", ns_per_tick=1_000_000, axes=("x",))
-    assert t_ns.tolist() == [1_699_999_999_999_000_000]
+    columns = read_columns(file, time="epoch (ms)", ns_per_tick=1_000_000, axes=("x",))
+    assert columns.t_ns.tolist() == [1_699_999_999_999_000_000]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,6 @@ def _with_row(number: int, row: str) -> str:
         (GOOD.replace("y,x", "x,x"), "csv_header_unknown", "walk.csv row 1"),
         (_with_row(5, "1700000000000000001,1,2"), "csv_row_ragged", "walk.csv row 5"),
         (_with_row(5, "1700000000000000001,1,2,3,4,5"), "csv_row_ragged", "walk.csv row 5"),
-        (GOOD + "1700", "csv_row_ragged", "walk.csv row 12"),
         (_with_row(7, "1700000000000000001,1,2,3,oops"), "csv_not_a_number", "walk.csv row 7 column x"),
         (_with_row(7, "noon,1,2,3,4"), "csv_not_a_number", "walk.csv row 7 column time"),
         (_with_row(7, "1.7e+18,1,2,3,4"), "csv_not_a_number", "walk.csv row 7 column time"),
@@ -150,3 +151,44 @@ def test_texts_with_quotes_commas_and_line_breaks_are_read_by_name():
 def test_the_header_tells_its_delimiter():
     assert header_of(b"a\tb\n").delimiter == "\t"
     assert header_of(b"a;b\n1.5;2\n").decimal_point == "."
+
+
+@pytest.mark.parametrize(
+    "tail", ["1700", "1700000000000000011,1,0.5", "1700000000000000011,1,0.5,2,", "oops\n", "1,2\n", "1,2\r\n"]
+)
+def test_a_last_line_that_was_cut_off_is_left_out_alone_and_said(tail):
+    columns = read_columns(device_file("walk.csv", GOOD + tail), time="time", ns_per_tick=1, axes=("x", "y", "z"))
+    assert columns.t_ns.tolist() == read(GOOD)[0].tolist()
+    (repair,) = columns.repairs
+    assert (repair.kind, repair.rows, repair.source, repair.before) == ("tail_cut", 1, "walk.csv", tail.strip())
+    assert "row 12" in repair.sentence
+
+
+def test_a_last_number_that_lost_digits_is_no_reading():
+    rows = [f"{1_700_000_000_000_000_000 + k},0,1,2,{k}.123456\n" for k in range(10)]
+    for cut, kept in ((1, 10), (2, 9), (5, 9)):  # one character: the line end alone
+        columns = read_columns(device_file("walk.csv", HEADER + "".join(rows)[:-cut]), time="time", ns_per_tick=1, axes=("x",))
+        assert (columns.t_ns.size, len(columns.repairs)) == (kept, 10 - kept)
+
+
+@settings(deadline=None)
+@given(st.integers(1, len(GOOD) - len(HEADER) - 1))
+def test_a_file_cut_anywhere_keeps_every_whole_line_and_no_other(lost):
+    text = GOOD[:-lost]
+    whole = text[len(HEADER) :].count("\n")
+    if not whole:
+        return
+    t_ns, values = read(text)
+    expected_t_ns, expected = read(GOOD)
+    assert t_ns.size in {whole, whole + 1}
+    np.testing.assert_array_equal(values, expected[: t_ns.size])
+    np.testing.assert_array_equal(t_ns, expected_t_ns[: t_ns.size])
+
+
+def test_a_long_file_is_spooled_and_reads_the_same(monkeypatch):
+    in_memory = read(GOOD)
+    monkeypatch.setattr(csv_columns, "SPOOLED_FROM_BYTES", 10)
+    spooled = read(GOOD)
+    assert all(isinstance(array, Spooled) for array in spooled)
+    for long, short in zip(spooled, in_memory, strict=True):
+        np.testing.assert_array_equal(long, short)
