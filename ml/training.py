@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ml.code_version import code_version
-from ml.evaluation import CROSS_VALIDATION, TEST, Evaluation, evaluate
+from ml.evaluation import CROSS_VALIDATION, TEST, Answers, Evaluation, evaluate
 from ml.gate import Candidate, Champion, Decision, decide
 from ml.models import create
 from ml.preprocessing.examples import TrainingTable, freeze_examples, training_fingerprint
@@ -132,7 +132,7 @@ def _version(table: TrainingTable, model: Model, recipe: Task, registry: Registr
     estimator = _fitted(table, taught, model, recipe)
     seconds = time.perf_counter() - started
     if tested is not None:
-        evaluations.append(_evaluated(table, tested, estimator.predict(table.signals[tested]), TEST))
+        evaluations.append(_evaluated(table, tested, _said(estimator, table, tested), TEST, recipe))
     draft = ModelVersion(
         task=meta.task,
         version=0,
@@ -159,27 +159,40 @@ def _version(table: TrainingTable, model: Model, recipe: Task, registry: Registr
 def _cross_validation(table: TrainingTable, model: Model, recipe: Task, say: _Say) -> list[Evaluation]:
     """Every fold is answered by a model that never saw it; the answers of all folds are scored together."""
     rounds = list(table.rounds())
-    guesses = []
+    said = []
     for number, (taught, tested) in enumerate(rounds, start=1):
         say(f"{table.meta.task}: {model.family}, fold {number} of {len(rounds)}")
         known = np.unique(table.labels[taught])
         if len(known) > 1:
-            guesses.append(_fitted(table, taught, model, recipe).predict(table.signals[tested]))
+            said.append(_said(_fitted(table, taught, model, recipe), table, tested))
         else:
             # All that such a fold could learn is to say its one label.
-            guesses.append(np.repeat(known, len(tested)))
+            said.append(np.tile((_labels(table) == known).astype(np.float64), (len(tested), 1)))
     if not rounds:
         return []
     tested = np.concatenate([rows for _, rows in rounds])
-    return [_evaluated(table, tested, np.concatenate(guesses), CROSS_VALIDATION)]
+    return [_evaluated(table, tested, np.concatenate(said), CROSS_VALIDATION, recipe)]
 
 
 def _fitted(table: TrainingTable, rows: _Rows, model: Model, recipe: Task) -> Any:
     return _estimator(model, recipe).fit(table.signals[rows], table.labels[rows], table.groups[rows])
 
 
-def _evaluated(table: TrainingTable, rows: _Rows, guessed: npt.NDArray[np.str_], protocol: str) -> Evaluation:
-    return evaluate(table.labels[rows], guessed, participants=table.participant[rows], protocol=protocol)
+def _labels(table: TrainingTable) -> npt.NDArray[np.str_]:
+    return np.unique(table.labels)
+
+
+def _said(estimator: Any, table: TrainingTable, rows: _Rows) -> npt.NDArray[np.float64]:
+    """Probabilities of every label of the table; zero for those that the estimator never saw."""
+    labels = _labels(table)
+    probabilities = np.zeros((len(rows), len(labels)))
+    probabilities[:, np.searchsorted(labels, estimator.classes_)] = estimator.predict_proba(table.signals[rows])
+    return probabilities
+
+
+def _evaluated(table: TrainingTable, rows: _Rows, said: npt.NDArray[np.float64], protocol: str, recipe: Task) -> Evaluation:
+    answers = Answers(table.labels[rows], table.participant[rows], said, _labels(table).tolist())
+    return evaluate(answers, protocol=protocol, seed=recipe.seed)
 
 
 def _facts(table: TrainingTable, version: ModelVersion) -> dict[str, Any]:

@@ -8,16 +8,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_score, recall_score
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_score, recall_score, roc_auc_score
 
-from ml.evaluation import Evaluation, evaluate
+from ml.evaluation import Answers, Evaluation, evaluate
+from ml.evaluation.curves import roc_curves
+from ml.evaluation.intervals import bootstrap_intervals
 
+CLASSES = ["a", "b", "c", "d"]
 ANSWERS = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd"), st.sampled_from(["P1", "P2"])), min_size=1)
 
 
 def evaluated(answers: list[tuple[str, str, str]]) -> Evaluation:
     truth, predicted, people = (np.array(column) for column in zip(*answers, strict=True))
-    return evaluate(truth, predicted, participants=people, protocol="test")
+    return evaluate(Answers(truth, people, np.where(predicted[:, None] == CLASSES, 0.7, 0.1), CLASSES), protocol="test")
 
 
 @settings(deadline=None, max_examples=40)
@@ -72,3 +75,47 @@ def test_participants_count_alike_however_many_examples_they_have_and_are_not_na
 def test_an_evaluation_survives_json(answers: list[tuple[str, str, str]]) -> None:
     found = evaluated(answers)
     assert Evaluation.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 1000))
+def test_the_area_is_that_of_scikit_learn_and_the_operating_point_lies_on_the_curve(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    truth = np.where(random.random(300) < 0.4, "good", "bad")
+    good = np.clip(random.normal(np.where(truth == "good", 0.6, 0.4), 0.2), 0, 1)
+    bad_curve, good_curve = roc_curves(truth, np.column_stack([1 - good, good]), ["bad", "good"])
+    assert good_curve.auc == pytest.approx(roc_auc_score(truth == "good", good))
+    assert bad_curve.auc == pytest.approx(good_curve.auc)
+    said = good >= good_curve.threshold
+    assert np.mean(said[truth == "good"]) == pytest.approx(good_curve.sensitivity)
+    assert np.mean(~said[truth == "bad"]) == pytest.approx(good_curve.specificity)
+    for threshold in random.random(20):
+        other = good >= threshold
+        assert np.mean(other[truth == "good"]) + np.mean(~other[truth == "bad"]) - 1 <= good_curve.youden + 1e-12
+
+
+def test_a_label_that_all_examples_have_gets_no_curve() -> None:
+    assert roc_curves(np.array(["a", "a"]), np.array([[1.0, 0.0], [0.5, 0.5]]), ["a", "b"]) == ()
+
+
+def test_a_model_that_is_as_sure_as_it_is_right_is_calibrated_and_a_boastful_one_is_not() -> None:
+    random = np.random.default_rng(0)
+    sure = random.uniform(0.5, 1, 20_000)
+    right = random.random(20_000) < sure
+    truth = np.where(right, "a", "b")
+    people = np.repeat("P", 20_000)
+    honest = evaluate(Answers(truth, people, np.column_stack([sure, 1 - sure]), ["a", "b"]), protocol="test")
+    boast = np.full(20_000, 0.99)
+    boastful = evaluate(Answers(truth, people, np.column_stack([boast, 1 - boast]), ["a", "b"]), protocol="test")
+    assert honest.calibration.error < 0.02
+    assert boastful.calibration.error == pytest.approx(0.99 - right.mean(), abs=1e-6)
+    assert sum(honest.calibration.count) == 20_000
+
+
+def test_an_interval_holds_the_score_and_is_wider_where_people_differ() -> None:
+    alike = np.repeat(np.array([[[8, 2], [2, 8]]]), 10, axis=0)
+    differing = np.concatenate([np.repeat([[[10, 0], [0, 10]]], 5, axis=0), np.repeat([[[6, 4], [4, 6]]], 5, axis=0)])
+    narrow, wide = bootstrap_intervals(alike, seed=0), bootstrap_intervals(differing, seed=0)
+    assert narrow["accuracy"] == pytest.approx((0.8, 0.8))
+    assert wide["accuracy"].low < 0.75 and wide["accuracy"].high > 0.85
+    assert bootstrap_intervals(alike[:1], seed=0) == {}

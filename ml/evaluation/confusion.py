@@ -1,0 +1,190 @@
+"""How good a model is: every figure of one test, from true labels and predicted probabilities.
+
+Belongs here: gathering the figures, and their rows in the table `evaluations`. Which predictions are compared is decided in
+`ml.training`. No participant is named in what is kept, so that scores need no erasure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ml.evaluation.curves import Calibration, Roc, calibration, roc_curves
+from ml.evaluation.intervals import Interval, accuracy, bootstrap_intervals, macro_f1
+
+CROSS_VALIDATION = "cross_validation"
+TEST = "test"
+
+_Texts = npt.NDArray[np.str_]
+
+
+class Score(NamedTuple):
+    """One figure: `label` is None over all labels, `predicted` is given for a count of the confusion matrix only."""
+
+    metric: str
+    label: str | None
+    predicted: str | None
+    value: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came out when a model was tested.
+
+    Parameters
+    ----------
+    protocol : str
+        ``cross_validation`` (each fold predicted by a model of the other folds, all pooled) or ``test``.
+    labels : tuple of str
+        Labels that are true or predicted for some example, sorted.
+    confusion : tuple of tuple of int
+        Examples by true label (row) and predicted label (column).
+    participant_accuracy, participant_f1 : tuple of float
+        Accuracy and macro F1 of each participant, each ascending, without their names.
+    intervals : mapping of str to Interval
+        ``accuracy`` and ``macro_f1``: what they could have been with other participants like these.
+    roc : tuple of Roc
+        Of every label that is true for some examples and false for others.
+    calibration : Calibration
+    """
+
+    protocol: str
+    labels: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    participant_accuracy: tuple[float, ...]
+    participant_f1: tuple[float, ...]
+    intervals: Mapping[str, Interval]
+    roc: tuple[Roc, ...]
+    calibration: Calibration
+
+    def overall(self) -> dict[str, float]:
+        """Return the scores over all labels.
+
+        Returns
+        -------
+        dict of str to float
+            ``accuracy``; ``macro_f1``, ``precision`` and ``recall``, each the plain mean over the labels that are true for
+            some example; ``mean_participant_accuracy``, ``worst_participant_accuracy`` and ``worst_participant_f1``;
+            ``calibration_error`` and ``brier``; ``accuracy_low``, ``macro_f1_high`` … where there is an interval;
+            ``support``, the number of tested examples.
+        """
+        counts, by_label = self._counts(), self._by_label()
+        ends = {
+            f"{metric}_{end}": value for metric, interval in self.intervals.items() for end, value in interval._asdict().items()
+        }
+        occur = counts.sum(axis=1) > 0
+        return {
+            "accuracy": float(accuracy(counts)),
+            "macro_f1": float(macro_f1(counts)),
+            "precision": float(by_label["precision"][occur].mean()),
+            "recall": float(by_label["recall"][occur].mean()),
+            "mean_participant_accuracy": float(np.mean(self.participant_accuracy)),
+            "worst_participant_accuracy": self.participant_accuracy[0],
+            "worst_participant_f1": self.participant_f1[0],
+            "calibration_error": self.calibration.error,
+            "brier": self.calibration.brier,
+            **ends,
+            "support": float(counts.sum()),
+        }
+
+    def scores(self) -> Iterator[Score]:
+        """Yield every figure: over all labels, by label, operating points, and the confusion matrix."""
+        yield from (Score(metric, None, None, value) for metric, value in self.overall().items())
+        for metric, values in self._by_label().items():
+            yield from (Score(metric, label, None, float(value)) for label, value in zip(self.labels, values, strict=True))
+        for curve in self.roc:
+            for metric in ("auc", "threshold", "sensitivity", "specificity", "youden"):
+                yield Score(metric, curve.label, None, getattr(curve, metric))
+        for true, row in zip(self.labels, self.confusion, strict=True):
+            yield from (Score("confusion", true, guess, float(count)) for guess, count in zip(self.labels, row, strict=True))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` takes."""
+        return {**asdict(self), "intervals": {metric: list(interval) for metric, interval in self.intervals.items()}}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Return the evaluation that `to_json` wrote."""
+        return cls(
+            protocol=content["protocol"],
+            labels=tuple(content["labels"]),
+            confusion=tuple(tuple(row) for row in content["confusion"]),
+            participant_accuracy=tuple(content["participant_accuracy"]),
+            participant_f1=tuple(content["participant_f1"]),
+            intervals={metric: Interval(*ends) for metric, ends in content["intervals"].items()},
+            roc=tuple(Roc(**_with_tuples(curve)) for curve in content["roc"]),
+            calibration=Calibration(**_with_tuples(content["calibration"])),
+        )
+
+    def _counts(self) -> npt.NDArray[np.int64]:
+        return np.array(self.confusion, dtype=np.int64)
+
+    def _by_label(self) -> dict[str, npt.NDArray[np.float64]]:
+        counts = self._counts()
+        right, support, guessed = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+        return {
+            "precision": right / np.maximum(guessed, 1),
+            "recall": right / np.maximum(support, 1),
+            "f1": 2 * right / np.maximum(support + guessed, 1),
+            "support": support.astype(np.float64),
+        }
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model said to examples that it did not learn from.
+
+    Parameters
+    ----------
+    truth, participants : ndarray of str, shape (n,)
+        With at least one example.
+    probabilities : ndarray of float, shape (n, len(classes))
+        Rows add up to one.
+    classes : sequence of str
+        Labels of the columns, sorted; every true label is one of them.
+    """
+
+    truth: _Texts
+    participants: _Texts
+    probabilities: npt.NDArray[np.float64]
+    classes: Sequence[str]
+    predicted: _Texts = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "predicted", np.asarray(self.classes)[self.probabilities.argmax(axis=1)])
+
+
+def evaluate(answers: Answers, *, protocol: str, seed: int = 0) -> Evaluation:
+    """Score what a model said.
+
+    Parameters
+    ----------
+    answers : Answers
+    protocol : str
+        ``cross_validation`` or ``test``.
+    seed : int
+        Of the bootstrap.
+    """
+    truth, predicted = answers.truth, answers.predicted
+    labels, number = np.unique(np.concatenate([truth, predicted]), return_inverse=True)
+    people, person = np.unique(answers.participants, return_inverse=True)
+    by_person = np.zeros((len(people), len(labels), len(labels)), dtype=np.int64)
+    np.add.at(by_person, (person, number[: len(truth)], number[len(truth) :]), 1)
+    return Evaluation(
+        protocol=protocol,
+        labels=tuple(labels.tolist()),
+        confusion=tuple(map(tuple, by_person.sum(axis=0).tolist())),
+        participant_accuracy=tuple(np.sort(accuracy(by_person)).tolist()),
+        participant_f1=tuple(np.sort(macro_f1(by_person)).tolist()),
+        intervals=bootstrap_intervals(by_person, seed=seed),
+        roc=roc_curves(truth, answers.probabilities, answers.classes),
+        calibration=calibration(truth, answers.probabilities, answers.classes),
+    )
+
+
+def _with_tuples(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
