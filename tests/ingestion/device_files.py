@@ -62,6 +62,17 @@ def orientation_csv(quaternions: npt.NDArray[np.float64], *, start_ms: int = STA
     return "time,seconds_elapsed,yaw,qx,qz,roll,qw,qy,pitch\n" + "".join(rows)
 
 
+def fused_csv(body: npt.NDArray[np.float64], *, unit: float = 1.0, sign: int = 1, start_ms: int = START_MS) -> str:
+    """What a watch writes of a body's acceleration in g, gravity on z: in units of `unit`, one row a reading."""
+    columns = "rotationRateX,rotationRateY,rotationRateZ,gravityX,gravityY,gravityZ,accelerationX,accelerationY,accelerationZ"
+    rows = (
+        f"{start_ms * 1_000_000 + 10_000_000 * number},0.1,{x},{y},{z},0,0,{sign * unit},"
+        f"{sign * unit * x},{sign * unit * y},{sign * unit * (z - 1)},1,0,0,0\n"
+        for number, (x, y, z) in enumerate(body.tolist())
+    )
+    return f"time,seconds_elapsed,{columns},quaternionW,quaternionX,quaternionY,quaternionZ\n" + "".join(rows)
+
+
 def metadata_csv(platform: str, *, standardised: bool = False, serial: str = "0f5c-serial") -> str:
     return METADATA.format(platform=platform, standardised=str(standardised).lower(), serial=serial)
 

@@ -84,7 +84,9 @@ def test_what_is_no_motion_data_is_counted_and_never_opened():
     assert data.count(b"secret") == 3
     reading = read_bytes(data.replace(b"secret", b"SECRET"))  # their checksums are wrong now: opening one would fail
     assert reading.left_out == 3
-    assert reading.findings == ()
+    assert reading.metadata["left_out"] == "camera 1, location 1, microphone 1"
+    assert codes(reading) == []
+    assert [finding.reason.code for finding in reading.findings] == ["private_left_out"]
 
 
 def test_device_name_and_serial_number_leave_only_a_hash():
@@ -256,8 +258,9 @@ def test_real_exports_of_both_platforms_come_out_in_one_convention(real):
         measured = {stream.name: (stream, measure(stream)) for stream in reading.streams}
         common = {"accelerometer", "linear_acceleration", "gyroscope"}
         assert set(measured) == (common if platform == "android" else common | {"gravity", "magnetometer", "orientation"})
-        assert reading.findings == ()
-        assert reading.left_out == (1 if platform == "android" else 15)
+        assert [finding.reason.code for finding in reading.findings] == ["private_left_out"] * (platform == "ios")
+        assert reading.left_out == (0 if platform == "android" else 10)
+        assert reading.metadata["empty_files"] in {"android": "1", "ios": "78"}[platform]
         for stream, facts in measured.values():
             assert facts.rate_hz == pytest.approx(99.93 if platform == "ios" else 99.56, abs=0.03)
             assert stream.declared_rate_hz == 100.0
@@ -268,14 +271,3 @@ def test_real_exports_of_both_platforms_come_out_in_one_convention(real):
     for norm, upward in (*at_rest["ios"], *at_rest["android"]):
         assert 9.6 < norm < 9.9
         assert upward > 9.5
-
-
-@pytest.mark.real
-def test_the_oldest_real_schema_is_read_from_a_folder(real):
-    folder = real / "sensor_logger" / "phone_schema_2021"
-    (group,) = captures([DeviceFile.at(path) for path in sorted(folder.glob("*.csv"))])
-    reading = sensor_logger.read(group.files)
-    assert [stream.name for stream in reading.streams] == ["gyroscope"]
-    assert measure(reading.streams[0]).rate_hz == pytest.approx(99.96, abs=0.02)
-    assert reading.metadata["platform"] == "ios"
-    assert codes(reading, "note") == ["not_motion_data"] * 3
