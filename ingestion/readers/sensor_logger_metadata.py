@@ -74,8 +74,8 @@ def metadata_of(row: Mapping[str, str]) -> Metadata:
 
 def with_platform(metadata: Metadata, hints: Hints, *, place: str) -> tuple[Metadata, list[Finding]]:
     """Return the metadata with the platform that the study states if they state none; say so if neither does."""
-    if metadata.platform or hints.formats.sensor_logger.platform:
-        return replace(metadata, platform=metadata.platform or hints.formats.sensor_logger.platform), []
+    if platform := metadata.platform or hints.formats.sensor_logger.platform:
+        return replace(metadata, platform=platform), []
     sentence = "Metadata.csv is missing or names no platform: signs are taken as Android's, the unit from the values"
     remedy = "send the whole export, Metadata.csv included, or state formats.sensor_logger.platform in the study"
     return metadata, [Finding(Reason("platform_unknown", sentence, place, remedy), "warning")]
