@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ingestion.facts import Prepared, StreamFacts, measure, prepared
+from ingestion.facts import StreamFacts, measure
 from ingestion.grouping import Capture, captures
+from ingestion.order import Prepared, prepared
 from ingestion.parallel import in_parallel
 from ingestion.readers import NO_HINTS, READERS, DeviceFile, Hints, known_by_content
 from ingestion.receipt import DeliveredFile, Receipt

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from ingestion.facts import Prepared, StreamFacts
+from ingestion.facts import StreamFacts
+from ingestion.order import Prepared
 from ingestion.readers.export import NOT_MOTION_DATA
 from ingestion.receipt import DeliveredFile, Receipt
 from ingestion.recording import Finding, Reading, Stream

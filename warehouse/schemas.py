@@ -161,6 +161,7 @@ _TABLES = (
             Column("minimum", _F64, "Smallest value on any axis, in the stream's unit."),
             Column("maximum", _F64, "Largest value on any axis, in the stream's unit."),
             Column("norm_median", _F64, "Median length of the running mean over 1 s, in its unit; 9.8 for an accelerometer."),
+            Column("norm_rest", _F64, "The same over the seconds in which the sensor lay still; null if there were hardly any."),
             Column("value_hash", _TEXT, "Hash over this sensor's values; null where they hardly vary."),
         ),
         _PER_BATCH,

@@ -6,7 +6,7 @@ Belongs here: hashing only, for whoever writes values into the lake.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -32,12 +32,30 @@ def value_hash(values: _Values) -> str | None:
     str or None
         32 hex digits (BLAKE2b); None if there are fewer than `FEWEST_DISTINCT` different readings.
     """
-    columns = [_canonical(values[:, axis]) for axis in range(values.shape[1])]
-    if not _varies(columns):
+    return hash_of_blocks(lambda: [values], rows=values.shape[0], channels=values.shape[1])
+
+
+def hash_of_blocks(blocks: Callable[[], Iterable[_Values]], *, rows: int, channels: int) -> str | None:
+    """Hash sensor values that are given in blocks of rows: the same digest as `value_hash` of all of them.
+
+    Parameters
+    ----------
+    blocks : callable
+        Gives all blocks of float32, shape (n, channels), anew each time that it is called: once for every channel.
+    rows, channels : int
+        Of all blocks together.
+
+    Returns
+    -------
+    str or None
+        As `value_hash`.
+    """
+    if not _varies(blocks()):
         return None
-    digest = hashlib.blake2b(f"{values.shape[0]}x{values.shape[1]}:".encode(), digest_size=_HASH_BYTES)
-    for column in columns:
-        digest.update(column.data)
+    digest = hashlib.blake2b(f"{rows}x{channels}:".encode(), digest_size=_HASH_BYTES)
+    for axis in range(channels):
+        for block in blocks():
+            digest.update(_canonical(block[:, axis]).data)
     return digest.hexdigest()
 
 
@@ -53,10 +71,19 @@ def _canonical(column: _Values) -> _Values:
     return clean
 
 
-def _varies(columns: list[_Values]) -> bool:
-    """Look for `FEWEST_DISTINCT` different rows, in the first few before in all: sorting every row is dear and rarely needed."""
-    for rows in (64, 4096, None):
-        table = np.column_stack([column[:rows] for column in columns])
-        if np.unique(table.view(np.dtype((np.void, table.itemsize * table.shape[1])))).size >= FEWEST_DISTINCT:
-            return True
+def _varies(blocks: Iterable[_Values]) -> bool:
+    """Look for `FEWEST_DISTINCT` different readings; those that repeat the one before them need not be looked at."""
+    found: _Values | None = None
+    for block in blocks:
+        for part in (block[:64], block):  # the first few tell nearly always
+            changes = np.concatenate([part[:1], part[1:][(part[1:] != part[:-1]).any(axis=1)]])
+            found = _different(changes if found is None else np.concatenate([found, changes]))
+            if len(found) >= FEWEST_DISTINCT:
+                return True
     return False
+
+
+def _different(rows: _Values) -> _Values:
+    table = np.column_stack([_canonical(rows[:, axis]) for axis in range(rows.shape[1])])
+    _, index = np.unique(table.view(np.dtype((np.void, table.itemsize * table.shape[1]))), return_index=True)
+    return table[index]

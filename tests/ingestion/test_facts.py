@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingestion.facts import GAP_STEPS, measure, prepared
+from ingestion.facts import GAP_STEPS, measure
+from ingestion.order import prepared
 from ingestion.recording import Stream
 from warehouse.value_hash import recording_hash, value_hash
 
