@@ -78,7 +78,7 @@ def read_batch(receipt: Receipt, study: Study, home: Home) -> ReadSummary:
         is changed and no recording is blamed.
     """
     rows, lake, where = Rows(), Lake(home), {"batch_id": receipt.batch_id}
-    reads = _reads(receipt, study, Vault(home))
+    reads = _reads(receipt, study, home)
     batches = _sample_batches(reads, receipt, study, rows)
     lake.replace("samples", pa.RecordBatchReader.from_batches(SAMPLES, batches), where=where)
     with ThreadPoolExecutor(len(_SMALL_TABLES)) as pool:  # a commit mostly waits for the disk
@@ -141,11 +141,12 @@ def _sorted(stream: Stream) -> Stream:
     return replace(stream, t_ns=ready.t_ns, values=ready.values)
 
 
-def _reads(receipt: Receipt, study: Study, vault: Vault) -> Iterator[ReadRecording]:
+def _reads(receipt: Receipt, study: Study, home: Home) -> Iterator[ReadRecording]:
     """Read every recording, in the order of their ids, a few ahead of the one that is being written."""
-    delivered = {file.path: file for file in receipt.files}
+    delivered, vault = {file.path: file for file in receipt.files}, Vault(home)
     with _blaming_the_vault(receipt):
-        files = [_in_vault(file, vault, receipt) for file in receipt.files]
+        paths = [_in_vault(file, vault, receipt) for file in receipt.files]
+        files = [DeviceFile.at(path, file.path, scratch=home.scratch) for path, file in zip(paths, receipt.files, strict=True)]
         found = captures(
             files, Hints(study.formats), owner=lambda file: (delivered[file.name].participant, delivered[file.name].label)
         )
@@ -160,12 +161,12 @@ def _reads(receipt: Receipt, study: Study, vault: Vault) -> Iterator[ReadRecordi
             yield read
 
 
-def _in_vault(file: DeliveredFile, vault: Vault, receipt: Receipt) -> DeviceFile:
+def _in_vault(file: DeliveredFile, vault: Vault, receipt: Receipt) -> Path:
     path = vault.path(file.sha256)
     if (size := path.stat().st_size) != file.bytes:
         sentence = f"{file.path} has {size} bytes in the vault, {file.bytes} were delivered"
         raise KinelakeError(_vault_reason("vault_damaged", sentence, receipt))
-    return DeviceFile.at(path, file.path)
+    return path
 
 
 def _recording_id(batch_id: str, capture: Capture) -> str:

@@ -24,7 +24,7 @@ class Home:
         """Open the home at `path`, else at ``$KINELAKE_HOME``, else at ``./kinelake-home``."""
         chosen = path or os.environ.get("KINELAKE_HOME") or "kinelake-home"
         home = cls(Path(chosen).expanduser().resolve())
-        for folder in (home.landing, home.vault, home.lake, home.reports, home.registry, home.dagster):
+        for folder in (home.landing, home.vault, home.lake, home.reports, home.registry, home.dagster, home.scratch):
             folder.mkdir(parents=True, exist_ok=True)
         return home
 
@@ -42,6 +42,11 @@ class Home:
     def lake(self) -> Path:
         """One Delta table a folder."""
         return self.root / "lake"
+
+    @property
+    def scratch(self) -> Path:
+        """Where long recordings are spooled while they are read: files without names, gone with the process that wrote them."""
+        return self.root / "scratch"
 
     @property
     def warehouse(self) -> Path:

@@ -11,7 +11,7 @@ from warehouse.home import Home
 
 def test_a_home_is_made_with_all_its_folders(tmp_path: Path) -> None:
     home = Home.at(tmp_path / "new" / "home")
-    folders = {home.landing, home.vault, home.lake, home.reports, home.registry, home.dagster}
+    folders = {home.landing, home.vault, home.lake, home.reports, home.registry, home.dagster, home.scratch}
     assert all(folder.is_dir() for folder in folders)
     assert {folder.parent for folder in folders} == {home.root}
     assert home.warehouse == home.root / "warehouse.duckdb"
