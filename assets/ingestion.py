@@ -10,7 +10,7 @@ from ingestion.batch import read_batch
 from ingestion.landing import take, waiting
 from ingestion.receipt import Receipt
 from ingestion.vault import Vault
-from warehouse.errors import DeliveryRefused
+from warehouse.errors import DeliveryRefused, KinelakeError
 from warehouse.home import Home
 from warehouse.schemas import TABLES
 
@@ -56,8 +56,11 @@ def read(context: dg.AssetExecutionContext, home: HomeResource) -> Iterator[dg.M
 
 def _receipt_or_delivery(batch_id: str, home: Home) -> Receipt:
     """The landing zone comes first: an entry of that name may hold what was delivered, or other bytes, which are refused."""
-    landed = [entry for entry in waiting(home) if entry.batch_id == batch_id and entry.settled]
+    unseen: list[KinelakeError] = []
+    landed = [entry for entry in waiting(home, failed=unseen.append) if entry.batch_id == batch_id and entry.settled]
     if not landed:
+        if unseen and batch_id not in Vault(home).batch_ids():
+            raise unseen[0]
         return Vault(home).receipt(batch_id)
     try:
         return take(landed[0], home)

@@ -66,25 +66,32 @@ def deliver(
     --------
     ``deliver(Path("visit1.zip"), study=find_study("barbell"), site="clinic_a", home=Home.at())``
     """
+    with open_source(source) as whole:
+        return take_in(whole, study=study, site=site, home=home, batch_id=batch_id, manifest=manifest)
+
+
+def take_in(
+    whole: Source, *, study: Study, site: str, home: Home, batch_id: str | None = None, manifest: Path | None = None
+) -> Receipt:
+    """Take an open source in as one batch, wherever it lies; all else is as in `deliver`."""
     _check_names(site, batch_id)
     vault = Vault(home)
     vault.sweep()
-    with open_source(source) as whole:
-        sent, listed = _with_manifest(whole, manifest)
-        files = _hashed(sent, listed)
-        content = content_sha256(files)
-        receipt = Receipt(
-            batch_id=batch_id.lower() if batch_id else f"{study.study}-{content[:12]}",
-            study=study.study,
-            site=site,
-            received_at=datetime.now(UTC),
-            content_sha256=content,
-            files=files,
-            unlisted=unlisted(sent, files),
-        )
-        earlier = vault.known(receipt)  # refuses an id that is taken before a byte is written
-        # What was erased from a batch does not come back with the same delivery.
-        _store(sent, earlier.files if earlier else files, vault)
+    sent, listed = _with_manifest(whole, manifest)
+    files = _hashed(sent, listed)
+    content = content_sha256(files)
+    receipt = Receipt(
+        batch_id=batch_id.lower() if batch_id else f"{study.study}-{content[:12]}",
+        study=study.study,
+        site=site,
+        received_at=datetime.now(UTC),
+        content_sha256=content,
+        files=files,
+        unlisted=unlisted(sent, files),
+    )
+    earlier = vault.known(receipt)  # refuses an id that is taken before a byte is written
+    # What was erased from a batch does not come back with the same delivery.
+    _store(sent, earlier.files if earlier else files, vault)
     return vault.register(replace(receipt, received_at=datetime.now(UTC)))
 
 
@@ -95,10 +102,11 @@ def unlisted(sent: Source, files: Iterable[DeliveredFile]) -> tuple[str, ...]:
 
 
 def left_over(whole: Source) -> tuple[str, ...]:
-    """Return the paths of a sound delivery that its own manifest does not name, sorted."""
+    """Return the paths of a sound delivery that its own manifest does not name, as `whole` has them, sorted."""
     sent, listed = _with_manifest(whole, None)
-    named = {normal_path(row.path) for row in listed.rows}
-    return tuple(sorted(path for path in sent.files if path not in named and path != manifest_path(sent)))
+    above = "" if sent is whole else f"{whole.top}/"
+    known = {normal_path(row.path) for row in listed.rows} | {manifest_path(sent)}
+    return tuple(sorted(above + path for path in sent.files if path not in known))
 
 
 def manifest_path(sent: Source) -> str | None:
@@ -156,12 +164,13 @@ def _manifest_missing(whole: Source) -> Reason:
     deeper = sorted(path for path in whole.files if path.casefold().endswith(f"/{MANIFEST_NAME}"))
     there = f"; there is one at {deeper[0]}, which is not its root" if deeper else ""
     sentence = f"no {MANIFEST_NAME} at the root of the delivery{there}"
-    remedy = f"`kinelake manifest {whole.path}` drafts one to check and send along"
+    remedy = f"`kinelake manifest {whole.where}` drafts one to check and send along"
     return Reason("manifest_missing", sentence, whole.place(MANIFEST_NAME), remedy)
 
 
 def _hashed(sent: Source, manifest: Manifest) -> tuple[DeliveredFile, ...]:
     found = _each(lambda row: StoredFile(*hash_of(sent.chunks(normal_path(row.path)))), manifest.rows)
+    _raise_what_is_no_refusal(found)
     faults = list(manifest.faults)
     files = []
     for row, result in zip(manifest.rows, found, strict=True):
@@ -201,8 +210,13 @@ def _store(sent: Source, files: Sequence[DeliveredFile], vault: Vault) -> None:
     ]
     if refused:
         raise DeliveryRefused(*refused)
+    _raise_what_is_no_refusal(results)
+
+
+def _raise_what_is_no_refusal(results: Iterable[object]) -> None:
+    """A disk or a network that fails is nothing that the sender could mend."""
     for result in results:
-        if isinstance(result, KinelakeError):
+        if isinstance(result, KinelakeError) and not isinstance(result, DeliveryRefused):
             raise result
 
 

@@ -50,24 +50,27 @@ class Source:
 
     Parameters
     ----------
-    path : Path
-        The folder or zip itself.
+    name : str
+        What messages call it.
+    where : str
+        Where it lies, in full.
     separator : str
         Between its name and a file's path in messages: ``/`` or ``::``.
     files : mapping of str to callable
         Opens each file, by its path inside the delivery (``/``, Unicode NFC).
     """
 
-    path: Path
+    name: str
+    where: str
     separator: str
     files: Mapping[str, _Opener]
 
     def place(self, path: str) -> str:
         """Return how messages name a file of the delivery."""
-        return f"{self.path.absolute().name}{self.separator}{path}"
+        return f"{self.name}{self.separator}{path}"
 
     def open(self, path: str) -> AbstractContextManager[IO[bytes]]:
-        """Open one file for reading; it can seek. Leaving the context checks that the file did not change meanwhile."""
+        """Open one file for reading; leaving the context checks that it did not change meanwhile. On this machine it can seek."""
         return self.files[path]()
 
     def chunks(self, path: str) -> Iterator[bytes]:
@@ -83,7 +86,7 @@ class Source:
                 while chunk := stream.read(CHUNK_BYTES):
                     yield chunk
         except FileNotFoundError as error:
-            raise DeliveryRefused(_changed(self.place(path), "vanished")) from error
+            raise DeliveryRefused(changed(self.place(path), "vanished")) from error
         except OSError as error:
             sentence = f"the file cannot be read: {error.strerror or error}"
             raise DeliveryRefused(Reason("file_unreadable", sentence, self.place(path), "check file and permissions")) from error
@@ -165,7 +168,7 @@ def _listed(path: Path, stack: ExitStack) -> Source:
         if path.is_dir():
             return _folder(path)
         if path.is_file():
-            return _zip(path, stack.enter_context(path.open("rb")), stack)
+            return stack.enter_context(zip_source(stack.enter_context(path.open("rb")), name=path.name, where=str(path)))
     except OSError as error:
         sentence = f"the delivery cannot be read: {error.strerror or error}"
         raise DeliveryRefused(Reason("source_unreadable", sentence, str(path), "check that it exists and may be read")) from error
@@ -185,12 +188,12 @@ def _folder(folder: Path) -> Source:
                 Reason("link_leaves_folder", "a link leads out of the delivery, or nowhere", place, "send the file itself")
             )
         elif path in files:
-            faults.append(_twice(place))
+            faults.append(twice(place))
         elif target.is_file():
             files[path] = partial(_open_file, target, _stamp(target.stat()), place)
         elif not target.is_dir():
             faults.append(Reason("not_a_file", "only files and folders can be delivered", place, "take it out of the folder"))
-    return _trusted(Source(folder, "/", files), faults)
+    return trusted(Source(folder.absolute().name, str(folder), "/", files), faults)
 
 
 def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -208,34 +211,40 @@ def _open_file(path: Path, listed: _Stamp, place: str) -> Iterator[IO[bytes]]:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb", buffering=0) as stream:
         if _stamp(os.fstat(descriptor)) != listed:
-            raise DeliveryRefused(_changed(place))
+            raise DeliveryRefused(changed(place))
         yield stream
         if _stamp(os.fstat(descriptor)) != listed:
-            raise DeliveryRefused(_changed(place))
+            raise DeliveryRefused(changed(place))
 
 
-def _zip(path: Path, handle: IO[bytes], stack: ExitStack) -> Source:
-    try:
-        archive = stack.enter_context(zipfile.ZipFile(handle))
-    except BROKEN_ZIP as error:
-        raise DeliveryRefused(_not_a_zip(path, handle, error)) from error
-    listed = _stamp(os.fstat(handle.fileno()))
+@contextmanager
+def zip_source(handle: IO[bytes], *, name: str, where: str) -> Iterator[Source]:
+    """List the members of a zip in an open file of this machine, and keep them open; see `open_source`."""
+    with ExitStack() as stack:
+        try:
+            archive = stack.enter_context(zipfile.ZipFile(handle))
+        except BROKEN_ZIP as error:
+            raise DeliveryRefused(_not_a_zip(where, handle, error)) from error
+        yield _members(archive, _stamp(os.fstat(handle.fileno())), name=name, where=where)
+
+
+def _members(archive: zipfile.ZipFile, listed: _Stamp, *, name: str, where: str) -> Source:
     faults: list[Reason] = []
     files: dict[str, _Opener] = {}
     for member in archive.infolist():
-        place = f"{path.name}::{_printable(member.orig_filename)}"
+        place = f"{name}::{_printable(member.orig_filename)}"
         fault = _member_fault(member, place)
-        name = normal_path(_printable(member.filename))
+        path = normal_path(_printable(member.filename))
         if fault:
             faults.append(fault)
         elif member.is_dir() or is_ignored(member.filename):
             continue
-        elif name in files:
-            faults.append(_twice(place))
+        elif path in files:
+            faults.append(twice(place))
         else:
-            files[name] = partial(_open_member, archive, member, listed, place)
-    faults += _bomb_faults(path, archive, packed=listed[2])
-    return _trusted(Source(path, "::", files), faults)
+            files[path] = partial(_open_member, archive, member, listed, place)
+    faults += _bomb_faults(where, archive, packed=listed[2])
+    return trusted(Source(name, where, "::", files), faults)
 
 
 @contextmanager
@@ -244,7 +253,7 @@ def _open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, listed: _Sta
         yield stream
     assert archive.fp is not None
     if _stamp(os.fstat(archive.fp.fileno())) != listed:
-        raise DeliveryRefused(_changed(place))
+        raise DeliveryRefused(changed(place))
 
 
 def _member_fault(member: zipfile.ZipInfo, place: str) -> Reason | None:
@@ -261,32 +270,33 @@ def _member_fault(member: zipfile.ZipInfo, place: str) -> Reason | None:
     return None
 
 
-def _bomb_faults(path: Path, archive: zipfile.ZipFile, packed: int) -> Iterator[Reason]:
+def _bomb_faults(where: str, archive: zipfile.ZipFile, packed: int) -> Iterator[Reason]:
     unpacked = sum(member.file_size for member in archive.infolist())
     remedy = "split the delivery, or send it as a folder"
     if unpacked > MAX_UNPACKED_BYTES:
         sentence = f"it unpacks to {unpacked:,} bytes; at most {MAX_UNPACKED_BYTES:,} are allowed"
-        yield Reason("zip_too_large", sentence, str(path), remedy)
+        yield Reason("zip_too_large", sentence, where, remedy)
     if unpacked > RATIO_COUNTS_FROM_BYTES and unpacked > MAX_RATIO * packed:
         sentence = f"it unpacks to {unpacked // packed} times its size ({unpacked:,} bytes); at most {MAX_RATIO} times is allowed"
-        yield Reason("zip_bomb", sentence, str(path), remedy)
+        yield Reason("zip_bomb", sentence, where, remedy)
 
 
-def _trusted(source: Source, faults: list[Reason]) -> Source:
+def trusted(source: Source, faults: list[Reason]) -> Source:
+    """Return the source if nothing was found against it and it has no more files than one delivery may have."""
     if len(source.files) > MAX_FILES:
         sentence = f"it holds {len(source.files):,} files; at most {MAX_FILES:,} are allowed"
-        faults.append(Reason("too_many_files", sentence, str(source.path), "split the delivery"))
+        faults.append(Reason("too_many_files", sentence, source.where, "split the delivery"))
     if faults:
         raise DeliveryRefused(*faults)
     return source
 
 
-def _not_a_zip(path: Path, handle: IO[bytes], error: Exception) -> Reason:
+def _not_a_zip(where: str, handle: IO[bytes], error: Exception) -> Reason:
     handle.seek(0)
     if handle.read(2) == b"PK":
         sentence = f"the zip is cut off or damaged: its table of contents cannot be read ({error})"
-        return Reason("zip_truncated", sentence, str(path), "make the zip anew, or wait until its upload is complete")
-    return Reason("not_a_zip", "a delivery is a folder or a zip; this file is neither", str(path), "zip the folder and send that")
+        return Reason("zip_truncated", sentence, where, "make the zip anew, or wait until its upload is complete")
+    return Reason("not_a_zip", "a delivery is a folder or a zip; this file is neither", where, "zip the folder and send that")
 
 
 def _missing(path: Path) -> Reason:
@@ -294,12 +304,14 @@ def _missing(path: Path) -> Reason:
     return Reason("source_missing", sentence, str(path), "name a folder or zip with device files and a manifest.csv")
 
 
-def _changed(place: str, what: str = "changed") -> Reason:
+def changed(place: str, what: str = "changed") -> Reason:
+    """Say that a file of the delivery is not any more what was listed."""
     sentence = f"the file {what} while the delivery was read"
     return Reason("source_changed", sentence, place, "wait until nothing writes to it, then deliver again")
 
 
-def _twice(place: str) -> Reason:
+def twice(place: str) -> Reason:
+    """Say that two files of the delivery cannot be told apart."""
     return Reason("path_twice", "two files of the delivery have the same path", place, "rename or remove one of them")
 
 

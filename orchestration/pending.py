@@ -6,7 +6,7 @@ Belongs here: comparing what is with what should be. Who runs it is in `orchestr
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ingestion.landing import waiting
@@ -15,6 +15,7 @@ from ingestion.vault import Vault
 from ml.preprocessing.examples import training_fingerprint
 from ml.registry import Registry
 from studies import Study, load_studies
+from warehouse.errors import KinelakeError
 from warehouse.home import Home
 from warehouse.lake import Lake
 
@@ -60,9 +61,10 @@ def pending_batches(home: Home) -> list[Pending]:
     return [due for batch in batches if batch.study in studies for due in _due(batch, studies[batch.study], released)]
 
 
-def pending_landings(home: Home) -> list[Pending]:
-    """Deliveries in the landing zone that nothing writes to any more."""
-    return [Pending(entry.batch_id, entry.signature, "in the landing zone") for entry in waiting(home) if entry.settled]
+def pending_landings(home: Home, *, failed: Callable[[KinelakeError], object]) -> list[Pending]:
+    """Deliveries in the landing zones that nothing writes to any more; `failed` gets why a zone could not be looked at."""
+    found = waiting(home, failed=failed)
+    return [Pending(entry.batch_id, entry.signature, "in the landing zone") for entry in found if entry.settled]
 
 
 def pending_tasks(home: Home) -> Iterator[Pending]:

@@ -17,7 +17,7 @@ from orchestration.instance import open_instance
 from orchestration.liveness import fail_dead_runs
 from orchestration.pending import Pending, pending_batches, pending_tasks
 from orchestration.progress import Progress
-from warehouse.errors import DeliveryRefused
+from warehouse.errors import DeliveryRefused, KinelakeError
 from warehouse.home import Home
 
 #: Loggers count only where the run's configuration names them.
@@ -37,7 +37,7 @@ class RunSummary:
     waiting : dict of str to str
         Tasks that there is too little to learn from yet, with what is missing.
     failed : dict of str to str
-        Partitions whose run failed, with the reason.
+        Partitions whose run failed, and landing zones or deliveries that could not be reached, with the reason.
     """
 
     delivered: list[str] = field(default_factory=list)
@@ -81,14 +81,19 @@ def run(home: Home, *, tasks: bool = True, progress: Progress = lambda _: None) 
 
 
 def _take_landed(home: Home, summary: RunSummary, progress: Progress) -> None:
-    for entry in waiting(home):
+    def not_looked_at(error: KinelakeError) -> None:
+        summary.failed["landing zone"] = str(error)
+
+    for entry in waiting(home, failed=not_looked_at):
         if not entry.settled:
-            progress(f"landing: {entry.path.name} is still being written, left for later")
+            progress(f"landing: {entry.place} is still being written, left for later")
             continue
         try:
             summary.delivered.append(take(entry, home).batch_id)
         except DeliveryRefused as refusal:
             summary.refused[entry.batch_id] = str(refusal)
+        except KinelakeError as error:
+            summary.failed[entry.batch_id] = str(error)
 
 
 def _execute(

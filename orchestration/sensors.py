@@ -25,7 +25,7 @@ def landing_zone(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.
     """One run per batch that lies in the landing zone, or in the vault and not yet in the lake."""
     opened = home.open()
     fail_dead_runs(context.instance, opened)
-    due = [*pending_batches(opened), *pending_landings(opened)]
+    due = [*pending_batches(opened), *pending_landings(opened, failed=context.log.error)]
     return _asked_for(context.instance, due, BATCHES)
 
 

@@ -11,6 +11,7 @@ from ingestion.vault import Vault
 from ml.registry import Registry
 from orchestration.pending import pending_batches, pending_landings, pending_tasks
 from warehouse.batches import received_rows
+from warehouse.errors import KinelakeError
 from warehouse.home import Home
 from warehouse.lake import Lake
 
@@ -25,11 +26,15 @@ def status(home: Home) -> dict[str, list[dict[str, Any]]]:
     dict
         ``batches``, ``models`` and ``pending``, each a list of rows.
     """
-    due = [*pending_landings(home), *pending_batches(home), *pending_tasks(home)]
+    unseen: list[KinelakeError] = []
+    due = [*pending_landings(home, failed=unseen.append), *pending_batches(home), *pending_tasks(home)]
     return {
         "batches": _batches(home),
         "models": [row for row in model_versions(home) if row["alias"] == "champion"],
-        "pending": [{"key": pending.key, "why": pending.why} for pending in due],
+        "pending": [
+            *({"key": "landing zone", "why": str(error)} for error in unseen),
+            *({"key": pending.key, "why": pending.why} for pending in due),
+        ],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -44,10 +45,14 @@ def up(
     mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow pages.")] = 5000,
 ) -> None:
     """Start Dagster's webserver and daemon and the MLflow UI on loopback, until interrupted."""
+    from ingestion.landing import LANDING
     from orchestration.servers import serve
 
     shown = face(context)
+    bucket = os.environ.get(LANDING)
     shown.say(f"home {shown.home.root}; drop deliveries into {shown.home.landing}/<site>/<study>/")
+    if bucket:
+        shown.say(f"or upload them to {bucket.rstrip('/')}/<site>/<study>/")
     serve(shown.home, port=port, mlflow_port=mlflow_port, progress=shown.say)
 
 

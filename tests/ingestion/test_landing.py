@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ingestion import landing
-from ingestion.landing import Waiting, take, waiting
+from ingestion.landing import Waiting, take, taking, waiting
+from ingestion.landing.folder import FolderZone
+from ingestion.landing.zone import ABANDONED_AFTER_S
 from ingestion.receipt import Receipt
 from ingestion.vault import BATCH_ID, Vault
 from warehouse.errors import DeliveryRefused, KinelakeError
@@ -66,7 +67,12 @@ def test_folders_and_zips_wait_under_their_site_and_study(home: Home) -> None:
     put_zip(home, "Visit 2.ZIP", site="clinic_b")
     path = put_folder(home, "visit-1")
     first, second = waiting(home, quiet_s=0)
-    assert (first.path, first.site, first.study, first.batch_id) == (path, "clinic_a", "barbell", "clinic_a.barbell.visit-1")
+    assert (Path(first.place), first.site, first.study, first.batch_id) == (
+        path,
+        "clinic_a",
+        "barbell",
+        "clinic_a.barbell.visit-1",
+    )
     assert (second.site, second.batch_id) == ("clinic_b", "clinic_b.barbell.visit-2")
     assert first.settled and second.settled
 
@@ -114,7 +120,7 @@ def test_a_folder_without_a_manifest_and_a_zip_without_an_end_are_not_settled(ho
 
 
 def test_what_stays_incomplete_is_refused_aloud_instead_of_waiting_for_ever(home: Home) -> None:
-    aged(put_folder(home, "visit", {"a.csv": "1"}), landing.ABANDONED_AFTER_S + 60)
+    aged(put_folder(home, "visit", {"a.csv": "1"}), ABANDONED_AFTER_S + 60)
     entry = the_one(home)
     assert entry.settled
     with pytest.raises(DeliveryRefused, match="manifest_missing"):
@@ -129,7 +135,7 @@ def test_other_names_are_left_alone(home: Home) -> None:
         (path.parent / name).mkdir()
     (path.parent / "link").symlink_to(path)
     (path.parent / "link.zip").symlink_to("/etc/hostname")
-    assert [entry.path for entry in waiting(home)] == [path]
+    assert [entry.place for entry in waiting(home)] == [str(path)]
 
 
 @pytest.mark.parametrize("change", ["size", "time", "name", "new file", "removed file"])
@@ -192,7 +198,7 @@ def test_deleting_the_refusal_has_the_entry_tried_again(home: Home) -> None:
     with pytest.raises(DeliveryRefused):
         take(the_one(home), home)
     (path.parent / "visit.refused.txt").unlink()
-    assert the_one(home).path == path
+    assert the_one(home).place == str(path)
 
 
 def test_an_unknown_study_and_a_bad_site_are_refused_with_the_nearest_and_the_allowed(home: Home) -> None:
@@ -237,7 +243,7 @@ def test_files_that_the_manifest_does_not_name_are_kept_beside_the_receipt(home:
             path.rmdir()
             path = path.with_name("visit.zip")
         entry = the_one(home)
-        receipt = take(replace(entry, batch_id=f"visit-{number}"), home)
+        receipt = take(replace(entry, site=f"clinic_{number}"), home)
         assert receipt.unlisted == ("video.mp4",)
         assert waiting(home) == []
     assert beside(path) == [f"{path.name}.receipt.json", f"{path.name}.unlisted", f"{path.name}.unlisted-2"]
@@ -266,7 +272,7 @@ def test_killed_between_receipt_and_release_the_next_take_ends_the_same(
 
     with monkeypatch.context() as patched:
         if moment == "before the receipt is left":
-            patched.setattr(landing, "_leave", killed)
+            patched.setattr(FolderZone, "leave", killed)
         else:
             patched.setattr("shutil.rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
@@ -282,7 +288,7 @@ def test_killed_between_receipt_and_release_the_next_take_ends_the_same(
 
 def test_what_is_added_while_it_is_taken_is_not_removed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     path = put_folder(home, "visit")
-    delivered = landing.deliver
+    delivered = taking.take_in
 
     def deliver_and_add(*arguments: object, **options: object) -> Receipt:
         receipt = delivered(*arguments, **options)  # type: ignore[arg-type]
@@ -290,7 +296,7 @@ def test_what_is_added_while_it_is_taken_is_not_removed(home: Home, monkeypatch:
         return receipt
 
     with monkeypatch.context() as patched:
-        patched.setattr(landing, "deliver", deliver_and_add)
+        patched.setattr(taking, "take_in", deliver_and_add)
         receipt = take(the_one(home), home)
     assert (path / "late.csv").read_text() == "came late"
     assert take(the_one(home), home) == receipt
@@ -313,7 +319,7 @@ def test_an_entry_that_is_gone_answers_with_its_receipt_or_says_so(home: Home) -
     receipt = take(entry, home)
     assert take(entry, home) == receipt
     with pytest.raises(DeliveryRefused, match="source_missing"):
-        take(replace(entry, path=entry.path.with_name("never")), home)
+        take(replace(entry, place=f"{entry.place}-never"), home)
 
 
 def _take(entry: Waiting, home: Home, barrier: object, answers: multiprocessing.Queue[str]) -> None:
