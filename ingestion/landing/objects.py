@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import Any
+from typing import IO, Any
 
 import boto3
 from botocore.config import Config
@@ -80,7 +80,7 @@ class Bucket:
                     yield Stored(found["Key"], found["Size"], found["ETag"], found["LastModified"], now)
 
     @contextmanager
-    def opened(self, listed: Stored, place: str) -> Iterator[io.BufferedReader]:
+    def opened(self, listed: Stored, place: str) -> Iterator[IO[bytes]]:
         """Stream an object from its start, as it was listed and not otherwise.
 
         Raises

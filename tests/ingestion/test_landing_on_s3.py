@@ -9,19 +9,18 @@ import os
 import signal
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-import boto3
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ResponseStreamingError
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import FakeBucket, s3_backends
-from moto.server import ThreadedMotoServer
 
+from ingestion.erasure import erase_deliveries, left_in_landing
 from ingestion.landing import LANDING, Waiting, take, taking, waiting
 from ingestion.landing.objects import MOST_RESUMED, Bucket
 from ingestion.landing.zone import ABANDONED_AFTER_S
@@ -35,25 +34,9 @@ VISIT = {"a.csv": "1,2,3\n", "manifest.csv": MANIFEST}
 BUCKET, STUDY = "clinics", "inbox/clinic_a/barbell"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    yield f"http://{host}:{port}"
-    running.stop()
-
-
 @pytest.fixture(autouse=True)
-def s3(server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A client of an empty bucket that the settings name."""
-    account = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "eu-central-1"}
-    for name, value in {**account, "AWS_ENDPOINT_URL": server, LANDING: f"s3://{BUCKET}/inbox"}.items():
-        monkeypatch.setenv(name, value)
-    s3_backends[DEFAULT_ACCOUNT_ID]["aws"].reset()
-    client = boto3.client("s3", region_name="us-east-1")
-    client.create_bucket(Bucket=BUCKET)
-    return client
+def watched(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(LANDING, f"s3://{BUCKET}/inbox")
 
 
 def the_bucket() -> FakeBucket:
@@ -373,6 +356,18 @@ def test_processes_taking_the_same_entry_at_once_get_one_receipt(home: Home, s3:
         process.join(timeout=60)
     assert found == {Vault(home).receipts()[0].to_json()}
     assert there() == ["visit.receipt.json"]
+
+
+def test_erased_files_leave_the_receipts_there_and_what_still_lies_there_is_named(home: Home, s3: Any) -> None:
+    put(s3, "visit")
+    receipt = take(the_one(home), home)
+    put(s3, "again")
+    s3.put_object(Bucket=BUCKET, Key=f"{STUDY}/packed.zip", Body=packed())
+    erase_deliveries({receipt.batch_id: {"other.csv"}}, study="barbell", home=home)
+    assert "visit.receipt.json" in there()
+    erase_deliveries({receipt.batch_id: {"a.csv"}}, study="barbell", home=home)
+    assert "visit.receipt.json" not in there()
+    assert sorted(left_in_landing({receipt.files[0].sha256}, home)) == ["again/a.csv", "packed.zip::a.csv"]
 
 
 def test_ten_thousand_waiting_objects_are_listed_in_ten_requests(home: Home, requests: Counter[str]) -> None:
