@@ -16,11 +16,13 @@ and add its line to `READERS`. `csv_columns.read_columns` parses a CSV fast and 
 
 from __future__ import annotations
 
-from ingestion.readers import actigraph, axivity, geneactiv, metabase, sensor_logger
+from ingestion.readers import actigraph, axivity, geneactiv, metabase, sensor_logger, sensor_logger_json, sensor_logger_push
 from ingestion.readers.interface import NO_HINTS, DeviceFile, Hints, Reader
 
 READERS: tuple[Reader, ...] = (
     sensor_logger.READER,
+    sensor_logger_json.READER,
+    sensor_logger_push.READER,
     metabase.READER,
     axivity.READER,
     actigraph.READER,

@@ -118,7 +118,7 @@ def read_columns(file: DeviceFile, *, time: str, ns_per_tick: int, axes: Sequenc
     """
     header = header_of(file.head)
     _check_header(file, header, (time, *axes))
-    folder = (file.scratch or Path(tempfile.gettempdir())) if file.size > SPOOLED_FROM_BYTES else None
+    folder = spool_folder(file)
     t_ns, values = Growing(np.int64, folder=folder), Growing(np.float32, len(axes), folder=folder)
     with file.open() as stream:
         lines = WholeLines(stream, header.delimiter, len(header.names))
@@ -132,6 +132,11 @@ def read_columns(file: DeviceFile, *, time: str, ns_per_tick: int, axes: Sequenc
         raise UnreadableFile(_no_rows(file))
     times = t_ns.array()
     return Columns(times, values.array(), _tail_cut(file, lines, times))
+
+
+def spool_folder(file: DeviceFile) -> Path | None:
+    """Return where the columns of a long file are spooled; None if they stay in memory."""
+    return (file.scratch or Path(tempfile.gettempdir())) if file.size > SPOOLED_FROM_BYTES else None
 
 
 def text_rows(file: DeviceFile) -> list[dict[str, str]]:

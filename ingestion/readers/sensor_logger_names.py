@@ -152,8 +152,8 @@ def kind_of(name: str) -> str:
     return _KIND_OF_ENDING.get(path.suffix.casefold(), "other")
 
 
-def counted(kinds: Iterable[str]) -> str:
-    """Return ``camera 24, location 1``: most first."""
+def counted(kinds: Iterable[str] | Mapping[str, int]) -> str:
+    """Return ``camera 24, location 1``, most first, of kinds or of how many there are of each."""
     return ", ".join(f"{kind} {count}" for kind, count in sorted(Counter(kinds).items(), key=lambda item: (-item[1], item[0])))
 
 
