@@ -72,7 +72,7 @@ def by_sensor(names: pa.Array, time: pa.Array, columns: Mapping[str, pa.Array]) 
     for code, name in enumerate(encoded.dictionary.to_pylist()):
         sensor = sensor_named(name)
         records = np.flatnonzero(codes == code)
-        if sensor in MOTION:
+        if sensor is not None and sensor in MOTION:
             found.motion.extend(_rows(sensor, records, time, columns))
         elif sensor == "Annotation" and "text" in columns:
             stamps = _whole(time.take(pa.array(records)), records)
