@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from warehouse.errors import did_you_mean
 
@@ -51,6 +54,24 @@ def unit_of(stream: str) -> str:
     return SENSORS[sensor_of(stream)]
 
 
+def axes_of(stream: str) -> tuple[str, ...]:
+    """Return the axes of a stream: x, y, z, and w for the quaternions of ``orientation``."""
+    return ("x", "y", "z", "w") if unit_of(stream) == "quaternion" else ("x", "y", "z")
+
+
+def known_placement(name: str) -> str:
+    """Return the name if it can be one of a placement.
+
+    Raises
+    ------
+    ValueError
+        If it is no lower-case name.
+    """
+    if not PLACEMENT.fullmatch(name):
+        raise ValueError(f"'{name}' is no placement: a-z, 0-9 and '_', a letter first, such as waist")
+    return name
+
+
 def known_stream(name: str) -> str:
     """Return the name if it is one of a stream.
 
@@ -62,6 +83,12 @@ def known_stream(name: str) -> str:
     sensor, at, placement = name.partition("@")
     if sensor not in SENSORS:
         raise ValueError(f"'{name}' is not known{did_you_mean(sensor, SENSORS)}")
-    if at and not PLACEMENT.fullmatch(placement):
-        raise ValueError(f"'{placement}' is no placement: a-z, 0-9 and '_', a letter first, such as {sensor}@waist")
+    if at:
+        known_placement(placement)
     return name
+
+
+#: A sensor of `SENSORS`, with its placement where a recording has several: ``gyroscope@waist``.
+StreamName = Annotated[str, AfterValidator(known_stream)]
+#: Where a sensor sits.
+Placement = Annotated[str, AfterValidator(known_placement)]

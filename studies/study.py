@@ -15,14 +15,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 from pydantic_core import PydanticCustomError
 
 from studies.formats import Formats
-from studies.sensors import known_stream, sensor_of, unit_of
+from studies.sensors import StreamName, sensor_of, unit_of
 from warehouse.errors import did_you_mean
 
 #: A key (mapping keys and list positions from the top) and what is wrong with it.
 Misfit = tuple[tuple[str | int, ...], str]
 
-#: A sensor of `studies.sensors.SENSORS`, with its placement where a recording has several: ``gyroscope@waist``.
-StreamName = Annotated[str, AfterValidator(known_stream)]
 Family = Literal["random_forest", "svm", "cnn", "gru", "cnn_gru"]
 Metric = Literal["macro_f1", "accuracy", "precision", "recall"]
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -16,17 +16,34 @@ and add its line to `READERS`. `csv_columns.read_columns` parses a CSV fast and 
 
 from __future__ import annotations
 
-from ingestion.readers import actigraph, axivity, geneactiv, metabase, sensor_logger, sensor_logger_json, sensor_logger_push
+from ingestion.readers import (
+    actigraph,
+    axivity,
+    geneactiv,
+    metabase,
+    multi_imu,
+    packets,
+    refused_pickle,
+    sensor_logger,
+    sensor_logger_json,
+    sensor_logger_push,
+    table,
+)
 from ingestion.readers.interface import NO_HINTS, DeviceFile, Hints, Reader
 
+#: In the order in which they are asked: first those that a study describes by path, whatever the content looks like.
 READERS: tuple[Reader, ...] = (
+    table.READER,
+    packets.READER,
     sensor_logger.READER,
     sensor_logger_json.READER,
     sensor_logger_push.READER,
     metabase.READER,
+    multi_imu.READER,
     axivity.READER,
     actigraph.READER,
     geneactiv.READER,
+    refused_pickle.READER,
 )
 
 

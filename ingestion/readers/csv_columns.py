@@ -36,11 +36,14 @@ MOST_BYTES = 64 << 30
 SPOOLED_FROM_BYTES = 96 << 20
 
 _MOST_TEXT_BYTES = 16 << 20
-_BLOCK_BYTES = 1 << 22
-_LONGEST_LINE = 1 << 16
+#: Text that the parser is given at a time.
+BLOCK_BYTES = 1 << 22
+#: No line of a table of numbers is longer.
+LONGEST_LINE = 1 << 16
 _INTEGER = re.compile(r"[+-]?\d+")
 _SPREADSHEET = re.compile(r"[+-]?\d+([.,]\d+)?[eE][+-]?\d+")
-_EXPORT_AGAIN = "export the file again from the app, and do not open it in a spreadsheet on the way"
+#: Remedy for a file that something went over.
+EXPORT_AGAIN = "export the file again from the app, and do not open it in a spreadsheet on the way"
 
 _Times = npt.NDArray[np.int64]
 _Values = npt.NDArray[np.float32]
@@ -147,7 +150,7 @@ def text_rows(file: DeviceFile) -> list[dict[str, str]]:
     UnreadableFile
         If it is no CSV (``csv_not_parsed``) or larger than 16 MiB (``csv_too_large``).
     """
-    _check_size(file, _MOST_TEXT_BYTES)
+    check_size(file, _MOST_TEXT_BYTES)
     header = header_of(file.head)
     with file.open() as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
@@ -160,18 +163,19 @@ def text_rows(file: DeviceFile) -> list[dict[str, str]]:
 
 def _check_header(file: DeviceFile, header: Header, wanted: Iterable[str]) -> None:
     if not file.head:
-        raise UnreadableFile(Reason("csv_empty", "the file is empty: 0 bytes, not even a header", file.name, _EXPORT_AGAIN))
-    _check_size(file, MOST_BYTES)
+        raise UnreadableFile(Reason("csv_empty", "the file is empty: 0 bytes, not even a header", file.name, EXPORT_AGAIN))
+    check_size(file, MOST_BYTES)
     for name in wanted:
         found = header.names.count(name)
         if found != 1:
             given = ", ".join(header.names[:12])
             what = f"column '{name}' is not in the header" if found == 0 else f"column '{name}' is in the header {found} times"
             sentence = f"{what} ({given}){did_you_mean(name, header.names) if found == 0 else ''}"
-            raise UnreadableFile(Reason("csv_header_unknown", sentence, f"{file.name} row 1", _EXPORT_AGAIN))
+            raise UnreadableFile(Reason("csv_header_unknown", sentence, f"{file.name} row 1", EXPORT_AGAIN))
 
 
-def _check_size(file: DeviceFile, most: int) -> None:
+def check_size(file: DeviceFile, most: int) -> None:
+    """Refuse a file of more bytes with ``csv_too_large``."""
     if file.size > most:
         sentence = f"the file is {file.size / 2**20:,.0f} MiB of text; at most {most / 2**20:,.0f} MiB are read"
         raise UnreadableFile(Reason("csv_too_large", sentence, file.name, "split the recording"))
@@ -187,7 +191,7 @@ def _parsed(lines: WholeLines, header: Header, time: str, axes: Sequence[str]) -
         column_types={time: pa.int64(), **dict.fromkeys(axes, pa.float32())},
         decimal_point=header.decimal_point,
     )
-    read = pa_csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, skip_rows=1, column_names=header.names)
+    read = pa_csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES, skip_rows=1, column_names=header.names)
     parse = pa_csv.ParseOptions(delimiter=header.delimiter)
     return pa_csv.open_csv(pa.PythonFile(lines, "r"), read_options=read, parse_options=parse, convert_options=convert)
 
@@ -210,7 +214,7 @@ def _nanoseconds(file: DeviceFile, ticks: _Times, *, column: str, ns_per_tick: i
         worst = int(np.argmax((ticks < 0) | (ticks >= latest)))
         sentence = f"time stamp {ticks[worst]} is not between 1970 and 2100 in units of {ns_per_tick} ns"
         place = f"{file.name} row {row + worst + 2} column {column}"
-        raise UnreadableFile(Reason("time_out_of_range", sentence, place, _EXPORT_AGAIN))
+        raise UnreadableFile(Reason("time_out_of_range", sentence, place, EXPORT_AGAIN))
     return ticks * np.int64(ns_per_tick) if ns_per_tick != 1 else ticks
 
 
@@ -232,43 +236,45 @@ def _first_fault(file: DeviceFile, header: Header, time: str, axes: Sequence[str
             if len(fields) != len(header.names):
                 sentence = f"the row has {len(fields)} fields, the header has {len(header.names)}"
                 return Reason("csv_row_ragged", sentence, place, "mend or remove the row: it was probably cut off while writing")
-            if fault := _faulty_integer(fields[integers], f"{place} column {time}"):
+            if fault := faulty_integer(fields[integers], f"{place} column {time}"):
                 return fault
             for index, axis in numbers.items():
-                if fault := _faulty_number(fields[index], header.decimal_point, f"{place} column {axis}"):
+                if fault := faulty_number(fields[index], header.decimal_point, f"{place} column {axis}"):
                     return fault
     return None if row else _no_rows(file)
 
 
 def _no_rows(file: DeviceFile) -> Reason:
-    return Reason("csv_no_rows", "the file has a header and no rows", file.name, _EXPORT_AGAIN)
+    return Reason("csv_no_rows", "the file has a header and no rows", file.name, EXPORT_AGAIN)
 
 
 def _rows(stream: WholeLines, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     text = io.TextIOWrapper(io.BufferedReader(stream), encoding="utf-8-sig", errors="replace")
-    lines = csv.reader(iter(lambda: text.readline(_LONGEST_LINE), ""), delimiter=delimiter)
+    lines = csv.reader(iter(lambda: text.readline(LONGEST_LINE), ""), delimiter=delimiter)
     next(lines)
     yield from ((lines.line_num, fields) for fields in lines if fields)
 
 
-def _faulty_integer(field: str, place: str) -> Reason | None:
+def faulty_integer(field: str, place: str) -> Reason | None:
+    """Return what is wrong with the text of a whole number, None if nothing is."""
     text = field.strip()
     if not text:
         return Reason("csv_value_missing", "the time stamp is missing", place, "mend or remove the row")
     if _SPREADSHEET.fullmatch(text):
         sentence = f"'{text}' is a rounded number as spreadsheets write it; a time stamp must be whole and exact"
-        return Reason("csv_not_a_number", sentence, place, _EXPORT_AGAIN)
+        return Reason("csv_not_a_number", sentence, place, EXPORT_AGAIN)
     if not _INTEGER.fullmatch(text) or abs(int(text[:20])) >= 2**63:
-        return Reason("csv_not_a_number", f"{text[:40]!r} is not a whole number that fits a time stamp", place, _EXPORT_AGAIN)
+        return Reason("csv_not_a_number", f"{text[:40]!r} is not a whole number that fits a time stamp", place, EXPORT_AGAIN)
     return None
 
 
-def _faulty_number(field: str, decimal_point: str, place: str) -> Reason | None:
+def faulty_number(field: str, decimal_point: str, place: str) -> Reason | None:
+    """Return what is wrong with the text of a number, None if nothing is."""
     text = field.strip().replace(decimal_point, ".")
     try:
         value = float(text) if text else math.nan
     except ValueError:
-        return Reason("csv_not_a_number", f"{field[:40]!r} is not a number", place, _EXPORT_AGAIN)
+        return Reason("csv_not_a_number", f"{field[:40]!r} is not a number", place, EXPORT_AGAIN)
     if math.isfinite(value) and abs(value) <= float(np.finfo(np.float32).max):
         return None
     what = f"'{text}' is not a finite number" if text else "the value is missing"
@@ -276,4 +282,4 @@ def _faulty_number(field: str, decimal_point: str, place: str) -> Reason | None:
 
 
 def _not_parsed(file: DeviceFile, error: Exception) -> Reason:
-    return Reason("csv_not_parsed", f"the file is not a CSV that can be read: {str(error)[:200]}", file.name, _EXPORT_AGAIN)
+    return Reason("csv_not_parsed", f"the file is not a CSV that can be read: {str(error)[:200]}", file.name, EXPORT_AGAIN)

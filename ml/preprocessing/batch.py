@@ -28,7 +28,8 @@ from ml.preprocessing.recordings import (
 from ml.preprocessing.resampling import Piece
 from ml.preprocessing.segmentation import Spans, common_spans, cut_spans, method_of
 from ml.preprocessing.selection import labels_of
-from ml.preprocessing.tensors import axes_of, resample_stream
+from ml.preprocessing.tensors import resample_stream
+from studies.sensors import axes_of
 from studies.study import Study, Task
 from warehouse.home import Home
 from warehouse.lake import Lake

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from ml.preprocessing.tensors import axes_of
+from studies.sensors import axes_of
 from warehouse.home import Home
 from warehouse.lake import Lake
 from warehouse.schemas import TABLES

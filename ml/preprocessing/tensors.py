@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ml.preprocessing.clock import Clock
 from ml.preprocessing.resampling import Piece, magnitude, resample, resample_quaternions
 from ml.preprocessing.segmentation import Spans, common_spans, cut_spans
+from studies.sensors import axes_of, sensor_of
 from studies.study import Input, Task
 from warehouse.errors import Reason, UnreadableFile
 
@@ -58,11 +59,6 @@ class Ticks:
     values: _Floats
 
 
-def axes_of(stream: str) -> tuple[str, ...]:
-    """Return the axes of a stream: x, y, z, and w for the quaternions of ``orientation``."""
-    return ("x", "y", "z", "w") if stream == "orientation" else ("x", "y", "z")
-
-
 def channel_names(inputs: Input) -> tuple[str, ...]:
     """Return the channels of an example in order, as ``<stream>.<axis>``.
 
@@ -83,7 +79,7 @@ def channel_names(inputs: Input) -> tuple[str, ...]:
 
 def resample_stream(stream: str, t_ns: _Ints, values: _Floats, *, rate_hz: float, origin_ns: int) -> list[Piece]:
     """Bring a stream to a uniform clock as its values ask for: orientations stay unit quaternions."""
-    method = resample_quaternions if stream == "orientation" else resample
+    method = resample_quaternions if sensor_of(stream) == "orientation" else resample
     return method(t_ns, values, rate_hz=rate_hz, origin_ns=origin_ns)
 
 
@@ -222,7 +218,7 @@ def _block(stream: Ticks, first: _Ints, steps: int, *, norm: bool) -> _Floats:
 
 
 def _has_norm(stream: str, inputs: Input) -> bool:
-    return inputs.magnitude and stream != "orientation"
+    return inputs.magnitude and sensor_of(stream) != "orientation"
 
 
 def _present(streams: Mapping[str, tuple[_Ints, _Floats]], stream: str) -> tuple[_Ints, _Floats]:

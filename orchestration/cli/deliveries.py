@@ -1,4 +1,4 @@
-"""Commands for whoever delivers: manifest, submit, report, quarantine, erase."""
+"""Commands for whoever delivers: convert-pickles, manifest, submit, report, quarantine, erase."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import typer
 
 from ingestion.delivery import deliver
 from ingestion.manifest import draft_manifest
+from ingestion.pickles.conversion import TableFormat
+from ingestion.pickles.conversion import convert_pickles as convert_folder
 from orchestration.cli.face import face
 from studies import find_study
 from warehouse.errors import KinelakeError, Reason
@@ -44,6 +46,24 @@ def manifest(
         raise KinelakeError(reason) from error
     rows = text.count("\n") - 1
     shown.answer({"manifest": target, "files": rows}, f"{rows} files drafted in {target}: check it, then submit")
+
+
+def convert_pickles(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="Folder with pickled tables; its subfolders count.")],
+    out: Annotated[Path, typer.Option(help="Folder for the converted tables, under the same relative names.")],
+    to: Annotated[TableFormat, typer.Option(help="Format of the tables.")] = "csv",
+) -> None:
+    """Convert pickled pandas tables into CSV or Parquet, once, without loading a pickle."""
+    shown = face(context)
+    done = convert_folder(folder, out, to=to)
+    rows = sum(one.rows for one in done.converted)
+    answer = {**vars(done), "converted": [vars(one) for one in done.converted], "refused": [vars(one) for one in done.refused]}
+    lines = [f"converted  {len(done.converted)} pickles, {rows:,} rows, into {out}", f"refused    {len(done.refused) or 'none'}"]
+    lines += [f"           {reason}" for reason in done.refused]
+    shown.answer(answer, "\n".join([*lines, f"next       kinelake manifest {out} --study STUDY"]))
+    if done.refused:
+        raise typer.Exit(1)
 
 
 def submit(
@@ -148,7 +168,7 @@ def release(
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (manifest, submit, report, erase):
+    for command in (convert_pickles, manifest, submit, report, erase):
         app.command()(command)
     app.add_typer(quarantine, name="quarantine")
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticUndefined
 
 from studies import Study, find_study, load_study
+from studies.formats import UNITS
 from studies.sensors import SENSORS
 from studies.study import Family, Metric, MultiplicativeNoise, StreamContract
 from tests.studies.trial import trial
@@ -162,9 +163,8 @@ def _models(annotation: object, place: str) -> Iterator[tuple[str, type[BaseMode
     else:
         origin, arguments = str(annotation), get_args(annotation)
         for argument in arguments:
-            inside = (
-                f"{place}.<{place.removesuffix('s')}>" if "Mapping[" in origin else f"{place}[]" if "tuple[" in origin else place
-            )
+            one = place.rpartition(".")[2].removesuffix("s")
+            inside = f"{place}.<{one}>" if "Mapping[" in origin else f"{place}[]" if "tuple[" in origin else place
             yield from _models(argument, inside)
 
 
@@ -208,6 +208,8 @@ def _default(field: Any) -> str:
         return "`{}`"
     if default == ():
         return "`[]`"
+    if isinstance(default, tuple):
+        return f"`[{', '.join(default)}]`"
     return f"`{yaml.safe_dump(default).splitlines()[0]}`"
 
 
@@ -217,6 +219,7 @@ def test_every_choice_is_documented() -> None:
         *get_args(Family),
         *get_args(Metric),
         *SENSORS.values(),
+        *UNITS,
         "leave_one_out",
         "window",
         "device",
