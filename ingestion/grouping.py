@@ -55,7 +55,11 @@ def captures(
         else:
             strangers.append(file)
     alone = [file for file in strangers if not _joined(file, groups, owner(file))]
-    known = [Capture(readers[name], _sorted(group)) for (name, _, _), group in groups.items()]
+    known = [
+        Capture(readers[name], _sorted(recording))
+        for (name, _, _), group in groups.items()
+        for recording in readers[name].recordings(group)
+    ]
     return sorted([*known, *(Capture(None, (file,)) for file in alone)], key=lambda capture: capture.files[0].name)
 
 

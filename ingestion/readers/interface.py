@@ -98,6 +98,10 @@ class Hints:
 NO_HINTS = Hints()
 
 
+def _as_one(files: Sequence[DeviceFile]) -> list[list[DeviceFile]]:
+    return [list(files)]
+
+
 @dataclass(frozen=True)
 class Reader:
     """One device format.
@@ -116,6 +120,8 @@ class Reader:
     read : callable
         ``(files, hints) -> Reading`` of all files of one recording. What is wrong with a file becomes a finding whose place
         begins with `DeviceFile.name`; it raises nothing for bad content.
+    recordings : callable, optional
+        ``(files) -> list of list of files``: splits files with one key into recordings, where a key alone cannot tell them apart.
     """
 
     name: str
@@ -123,6 +129,7 @@ class Reader:
     pairing_key: Callable[[DeviceFile], str]
     device: Callable[[Sequence[DeviceFile]], str]
     read: Callable[[Sequence[DeviceFile], Hints], Reading]
+    recordings: Callable[[Sequence[DeviceFile]], list[list[DeviceFile]]] = _as_one
 
 
 def _names_in(head: bytes) -> list[str]:

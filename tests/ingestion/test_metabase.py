@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from ingestion.facts import measure
 from ingestion.grouping import captures
@@ -63,7 +64,8 @@ def test_fused_sensors_of_the_same_unit_are_told_apart_by_name():
 
 def test_files_of_one_recording_differ_in_sensor_and_rate_only():
     assert metabase.pairing_key(accelerometer()) == metabase.pairing_key(gyroscope())
-    assert metabase.pairing_key(accelerometer()) != metabase.pairing_key(accelerometer(start="2023-11-14T23.14.20.000"))
+    assert metabase.pairing_key(accelerometer()) != metabase.pairing_key(accelerometer(who="P002-squat-1"))
+    assert len(captures([accelerometer(), accelerometer(start="2023-11-14T23.14.20.000")])) == 2
     longer = accelerometer().name.replace("1.7.3", "1.7.31")
     assert metabase.pairing_key(accelerometer()) != metabase.pairing_key(device_file(longer, ""))
     assert metabase.pairing_key(device_file("a_gyroscope_day/x.csv", "")) == "a_gyroscope_day/x.csv"
@@ -121,6 +123,102 @@ def test_an_empty_file_joins_the_recording_that_its_name_belongs_to():
 def test_files_of_two_participants_are_never_one_recording():
     files = [accelerometer(), gyroscope()]
     assert len(captures(files, owner=lambda file: file.name)) == 2
+
+
+def test_files_of_one_recording_meet_though_their_names_state_different_starts():
+    files = [accelerometer(), gyroscope(start="2023-11-14T23.13.24.512"), accelerometer(start="2023-11-14T23.15.00.000")]
+    assert sorted(len(capture.files) for capture in captures(files)) == [1, 2]
+
+
+def test_two_short_sets_in_a_row_stay_two_recordings():
+    starts = ("2023-11-14T23.13.20.000", "2023-11-14T23.13.28.000")
+    files = [make(start=start) for start in starts for make in (accelerometer, gyroscope)]
+    assert [{file.name.split("_")[2] for file in capture.files} for capture in captures(files)] == [{start} for start in starts]
+
+
+QUATERNIONS = np.random.default_rng(0).normal(size=(50, 4))
+QUATERNIONS /= np.linalg.norm(QUATERNIONS, axis=1, keepdims=True)
+
+
+def fused_csv(columns: str, values: np.ndarray) -> str:
+    rows = (
+        f"{START_MS + 10 * k},2023-11-14T23:13:20.000,0.1,{','.join(map(str, row))}\n" for k, row in enumerate(values.tolist())
+    )
+    return f"epoch (ms),time (01:00),elapsed (s),{columns}\n" + "".join(rows)
+
+
+def euler() -> DeviceFile:
+    """The angles that the firmware gives for `QUATERNIONS`, as MbientLab measured: heading, negated roll, negated pitch."""
+    yaw, pitch, roll = Rotation.from_quat(QUATERNIONS).as_euler("ZYX", degrees=True).T
+    angles = np.column_stack([-roll, -pitch, yaw % 360, yaw % 360])
+    text = fused_csv("pitch (deg),roll (deg),yaw (deg), heading (deg)", angles)
+    return device_file(metabase_name("Euler Angles", rate="100.000"), text)
+
+
+def quaternion() -> DeviceFile:
+    text = fused_csv("w (number),x (number),y (number), z (number)", QUATERNIONS[:, [3, 0, 1, 2]])
+    return device_file(metabase_name("Quaternion", rate="100.000"), text)
+
+
+def test_a_quaternion_is_read_by_name():
+    (stream,) = metabase.read([quaternion()]).streams
+    assert stream.name == "orientation"
+    np.testing.assert_allclose(stream.values, QUATERNIONS, atol=1e-6)
+
+
+def test_euler_angles_become_the_rotation_that_they_say():
+    (stream,) = metabase.read([euler()]).streams
+    assert (stream.name, stream.declared_unit) == ("orientation", "deg")
+    apart = Rotation.from_quat(stream.values) * Rotation.from_quat(QUATERNIONS).inv()
+    assert apart.magnitude().max() < 1e-4
+    assert [repair.kind for repair in stream.repairs] == ["euler_to_quaternion"]
+
+
+def test_euler_angles_beside_a_quaternion_are_not_needed():
+    (group,) = captures([euler(), quaternion()])
+    reading = metabase.read(group.files)
+    np.testing.assert_allclose(reading.streams[0].values, QUATERNIONS, atol=1e-6)
+    assert [(finding.reason.code, finding.severity) for finding in reading.findings] == [("euler_not_needed", "note")]
+
+
+@pytest.mark.parametrize(
+    ("sensor", "column"),
+    [
+        ("Temperature", "temperature (C)"),
+        ("Pressure", "pressure (Pa)"),
+        ("Ambient Light", "illuminance (lx)"),
+        ("Humidity", "relative humidity (%)"),
+    ],
+)
+def test_what_is_no_motion_is_known_left_out_and_said(sensor, column):
+    other = device_file(metabase_name(sensor, rate="1.000"), fused_csv(column, np.ones((5, 1))))
+    (group,) = captures([accelerometer(), other])
+    reading = metabase.read(group.files)
+    assert [stream.name for stream in reading.streams] == ["accelerometer"]
+    assert (reading.left_out, reading.metadata["left_out"]) == (1, f"{column.partition(' (')[0]} 1")
+    assert [(finding.reason.code, finding.severity) for finding in reading.findings] == [("not_motion_data", "note")]
+    assert [finding.reason.code for finding in metabase.read([other]).findings] == ["not_motion_data", "recording_empty"]
+
+
+def test_daylight_saving_which_the_header_leaves_out_is_no_shifted_clock():
+    assert metabase.read([accelerometer(start="2023-11-15T00.13.20.000")]).findings == ()
+    assert len(metabase.read([accelerometer(start="2023-11-14T22.13.20.000")]).findings) == 1
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"epoch (ms)", b"epoch (ms),x-axis (g)\n1,2", b"epoch (ms),time (99:99),w (number)\n1,2,3\n"]
+)
+def test_headers_that_were_cut_are_refused_with_a_reason(data):
+    reading = metabase.read([device_file(metabase_name(), data)])
+    assert reading.streams == ()
+    assert {finding.severity for finding in reading.findings} == {"error"}
+
+
+def test_a_file_cut_anywhere_is_read_or_refused_with_a_reason():
+    data = metabase_csv(VALUES[:20]).encode()
+    for cut in range(0, len(data), 7):
+        reading = metabase.read([device_file(metabase_name(), data[:cut])])
+        assert reading.streams or [finding for finding in reading.findings if finding.severity == "error"]
 
 
 def _real_recordings(real: Path):
