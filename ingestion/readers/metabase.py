@@ -23,6 +23,7 @@ from ingestion.readers import csv_columns
 from ingestion.readers.export import NOT_MOTION_DATA
 from ingestion.readers.interface import NO_HINTS, DeviceFile, Hints, Reader
 from ingestion.readers.metabase_names import (
+    app_version,
     device,
     named_start,
     pairing_key,
