@@ -23,15 +23,19 @@ import numpy as np
 from ml.models import FAMILIES, Classifier, create
 from warehouse.errors import KinelakeError, Reason, did_you_mean
 
-_FORMAT = 1
+_FORMAT = 2
 _WEIGHTS = "weights.safetensors"
 _ESTIMATOR = "estimator.skops"
 _DESCRIPTION = "model.json"
 
 #: Every type outside skops's own list that a stored forest or support vector machine is made of.
 TRUSTED_TYPES = (
+    "ml.models.extra_trees.ExtraTrees",
+    "ml.models.minirocket.MiniRocket",
     "ml.models.random_forest.RandomForest",
+    "ml.models.rocket.Rocket",
     "ml.models.svm.Svm",
+    "ml.models.vectors.ExampleVectors",
     "ml.preprocessing.features.MotionFeatures",
     "sklearn.tree._tree.Tree",
 )

@@ -21,7 +21,9 @@ from warehouse.errors import did_you_mean
 #: A key (mapping keys and list positions from the top) and what is wrong with it.
 Misfit = tuple[tuple[str | int, ...], str]
 
-Family = Literal["random_forest", "svm", "cnn", "gru", "cnn_gru"]
+Family = Literal[
+    "random_forest", "extra_trees", "svm", "minirocket", "cnn", "gru", "cnn_gru", "bilstm", "resnet1d", "identity_cnn"
+]
 Metric = Literal["macro_f1", "accuracy", "precision", "recall"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]

@@ -45,10 +45,15 @@ class Family(NamedTuple):
 
 FAMILIES: Mapping[str, Family] = {
     "random_forest": Family("RandomForest", network=False),
+    "extra_trees": Family("ExtraTrees", network=False),
     "svm": Family("Svm", network=False),
+    "minirocket": Family("MiniRocket", network=False),
     "cnn": Family("Cnn", network=True),
     "gru": Family("Gru", network=True),
     "cnn_gru": Family("CnnGru", network=True),
+    "bilstm": Family("BiLstm", network=True),
+    "resnet1d": Family("ResNet1d", network=True),
+    "identity_cnn": Family("IdentityCnn", network=True),
 }
 
 

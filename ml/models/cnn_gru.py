@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ml.models.cnn import POOLINGS, convolutions, shortest_input
-from ml.models.gru import Recurrence
-from ml.models.network import NetworkClassifier
+from ml.models.network import Features, NetworkClassifier
 from ml.models.parameters import OneOf, Whole, parameter
+from ml.models.recurrence import Recurrence
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -42,22 +42,23 @@ class CnnGru(NetworkClassifier):
     pooling: str = parameter("max", OneOf(POOLINGS))
     hidden: int = parameter(48, Whole(1, 2048))
 
-    def module(self, channels: int, labels: int) -> nn.Module:
-        return ConvolutionThenRecurrence(self, channels, labels)
+    def features(self, channels: int, length: int) -> Features:
+        return ConvolutionsThenRecurrence(self, channels)
 
     def shortest(self) -> int:
         return shortest_input(self.kernel, self.layers)
 
 
-class ConvolutionThenRecurrence(nn.Module):
-    """Unpadded convolutions, GRU over what they leave of time, dense layer."""
+class ConvolutionsThenRecurrence(Features):
+    """Unpadded convolutions, GRU over what they leave of time."""
 
-    def __init__(self, family: CnnGru, channels: int, labels: int) -> None:
+    def __init__(self, family: CnnGru, channels: int) -> None:
         super().__init__()
         self.convolutions, width = convolutions(channels, family.filters, family.kernel, family.layers, family.pooling)
-        self.recurrence = Recurrence(width, labels, hidden=family.hidden, layers=1, dropout=family.dropout)
+        self.recurrence = Recurrence(width, hidden=family.hidden, layers=1, dropout=family.dropout)
+        self.width = self.recurrence.width
 
     def forward(self, signals: Tensor) -> Tensor:
         features: Tensor = self.convolutions(signals.transpose(1, 2))
-        logits: Tensor = self.recurrence(features.transpose(1, 2))
-        return logits
+        states: Tensor = self.recurrence(features.transpose(1, 2))
+        return states

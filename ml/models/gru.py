@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ml.models.network import NetworkClassifier
+from ml.models.network import Features, NetworkClassifier
 from ml.models.parameters import Real, Whole, parameter
+from ml.models.recurrence import Recurrence
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -34,38 +34,24 @@ class Gru(NetworkClassifier):
     hidden: int = parameter(64, Whole(1, 2048))
     layers: int = parameter(1, Whole(1, 4))
 
-    def module(self, channels: int, labels: int) -> nn.Module:
-        width = channels * self.samples_per_step
-        recurrence = Recurrence(width, labels, hidden=self.hidden, layers=self.layers, dropout=self.dropout)
-        return nn.Sequential(Together(self.samples_per_step), recurrence)
+    def features(self, channels: int, length: int) -> Features:
+        return Steps(self, channels)
 
     def shortest(self) -> int:
         return self.samples_per_step
 
 
-class Together(nn.Module):
-    """Put a few neighbouring samples into one step: (batch, length, channels) in, (batch, steps, samples × channels) out."""
+class Steps(Features):
+    """A few neighbouring samples in one step, then the recurrence over the steps."""
 
-    def __init__(self, samples: int) -> None:
+    def __init__(self, family: Gru, channels: int) -> None:
         super().__init__()
-        self.samples = samples
+        self.samples = family.samples_per_step
+        width = channels * self.samples
+        self.recurrence = Recurrence(width, hidden=family.hidden, layers=family.layers, dropout=family.dropout)
+        self.width = self.recurrence.width
 
     def forward(self, signals: Tensor) -> Tensor:
         whole = signals[:, signals.shape[1] % self.samples :]
-        return whole.reshape(len(whole), -1, self.samples * whole.shape[2])
-
-
-class Recurrence(nn.Module):
-    """GRU, the mean and the largest value of each state over time, dense layer."""
-
-    def __init__(self, channels: int, labels: int, *, hidden: int, layers: int, dropout: float) -> None:
-        super().__init__()
-        self.gru = nn.GRU(channels, hidden, num_layers=layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
-        self.dropout = nn.Dropout(dropout)
-        self.dense = nn.Linear(2 * hidden, labels)
-
-    def forward(self, sequence: Tensor) -> Tensor:
-        states, _ = self.gru(sequence)
-        pooled = torch.cat([states.mean(dim=1), states.amax(dim=1)], dim=1)
-        logits: Tensor = self.dense(self.dropout(pooled))
-        return logits
+        states: Tensor = self.recurrence(whole.reshape(len(whole), -1, self.samples * whole.shape[2]))
+        return states

@@ -1,82 +1,18 @@
-"""A random forest on hand-made motion features."""
+"""A random forest: trees on random draws of the examples."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.utils.validation import check_is_fitted
 
-from ml.models.parameters import OneOf, Real, Whole, check_parameters, parameter
-from ml.models.signals import checked_examples, checked_signals
-from ml.preprocessing.features import MotionFeatures
+from ml.models.trees import Trees
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class RandomForest(ClassifierMixin, BaseEstimator):
-    """Trees on features, labels weighted by the inverse of how often they occur.
+class RandomForest(Trees):
+    """A random forest; its parameters are those of `Trees`."""
 
-    Parameters
-    ----------
-    n_estimators : int
-        Trees.
-    max_depth : int or None
-    min_samples_leaf : int
-    max_features : float or {"sqrt", "log2"}
-        Features tried at a split: a share, or a function of their number.
-    random_state : int
-
-    Attributes
-    ----------
-    classes_ : ndarray of str
-    features_ : MotionFeatures
-    forest_ : RandomForestClassifier
-    """
-
-    n_estimators: int = parameter(300, Whole(1, 100_000))
-    max_depth: int | None = parameter(None, Whole(1, 1000, or_none=True))
-    min_samples_leaf: int = parameter(1, Whole(1, 100_000))
-    max_features: float | str = parameter("sqrt", Real(0.001, 1), OneOf(("sqrt", "log2")))
-    random_state: int = parameter(0, Whole(0, 2**31))
-
-    def fit(
-        self, signals: npt.NDArray[np.float32], labels: npt.NDArray[np.str_], groups: npt.NDArray[np.str_] | None = None
-    ) -> Self:
-        """Train.
-
-        Parameters
-        ----------
-        signals : ndarray of float32, shape (n, length, channels)
-        labels : ndarray of str, shape (n,)
-        groups : ndarray of str, optional
-            Not used: a forest holds nothing out.
-
-        Raises
-        ------
-        StudyError
-            A parameter is outside what is allowed.
-        """
-        check_parameters(type(self), self.get_params())
-        signals, labels = checked_examples(signals, labels)
-        self.features_ = MotionFeatures().fit(signals)
-        forest = RandomForestClassifier(**self.get_params(), class_weight="balanced_subsample", n_jobs=-1)
-        self.forest_ = forest.fit(self.features_.transform(signals), labels)
-        # One by one from here: threads add the trees' votes in any order, which changes the last bits of a probability.
-        self.forest_.n_jobs = None
-        self.classes_ = self.forest_.classes_
-        return self
-
-    def predict_proba(self, signals: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Return probabilities, shape (n, len(classes_)), each row summing to 1."""
-        check_is_fitted(self, "forest_")
-        signals = checked_signals(signals, channels=self.features_.n_channels_)
-        return np.asarray(self.forest_.predict_proba(self.features_.transform(signals)))
-
-    def predict(self, signals: npt.NDArray[np.float32]) -> npt.NDArray[np.str_]:
-        """Return the most probable label of each example."""
-        best = self.predict_proba(signals).argmax(axis=1)
-        return np.asarray(self.classes_[best])
+    def forest(self, **settings: Any) -> RandomForestClassifier:
+        return RandomForestClassifier(**settings, class_weight="balanced_subsample")

@@ -1,4 +1,4 @@
-"""A support vector machine with a radial kernel on standardised hand-made motion features."""
+"""A support vector machine with a radial kernel on standardised vectors of examples."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from sklearn.svm import SVC
 from sklearn.utils.validation import check_is_fitted
 
 from ml.models.parameters import OneOf, Real, Whole, check_parameters, parameter
-from ml.models.signals import checked_examples, checked_signals, held_out
-from ml.preprocessing.features import MotionFeatures
+from ml.models.signals import checked_examples, held_out
+from ml.models.temperature import best_temperature, log_softmax
+from ml.models.vectors import VECTORS, ExampleVectors
 
 _Signals = npt.NDArray[np.float32]
 _Texts = npt.NDArray[np.str_]
 _Floats = npt.NDArray[np.float64]
-
-_TEMPERATURES = np.geomspace(0.05, 20, 121)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -33,6 +32,8 @@ class Svm(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
+    vector : {"features", "samples", "both"}
+        What the machine sees of an example; see `ml.models.vectors`.
     C : float
         Weight of a training error.
     gamma : float or {"scale", "auto"}
@@ -44,12 +45,13 @@ class Svm(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : ndarray of str
-    features_ : MotionFeatures
+    vectors_ : ExampleVectors
     scaler_ : StandardScaler
     machine_ : SVC
     temperature_ : float
     """
 
+    vector: str = parameter("features", OneOf(VECTORS))
     C: float = parameter(1.0, Real(1e-6, 1e6))
     gamma: float | str = parameter("scale", Real(1e-9, 1e6), OneOf(("scale", "auto")))
     validation: float = parameter(0.2, Real(0, 0.5))
@@ -72,22 +74,21 @@ class Svm(ClassifierMixin, BaseEstimator):
         """
         check_parameters(type(self), self.get_params())
         signals, labels = checked_examples(signals, labels)
-        self.features_ = MotionFeatures().fit(signals)
-        raw = self.features_.transform(signals)
+        self.vectors_ = ExampleVectors(self.vector).fit(signals)
+        raw = self.vectors_.transform(signals)
         self.classes_, target = np.unique(labels, return_inverse=True)
         aside = held_out(target, groups, share=self.validation, seed=self.random_state)
         self.temperature_ = 1.0
         if aside.any():
             self._learn(raw[~aside], labels[~aside])
-            self.temperature_ = _best_temperature(self._decision(raw[aside]), target[aside])
+            self.temperature_ = best_temperature(self._decision(raw[aside]), target[aside])
         self._learn(raw, labels)
         return self
 
     def predict_proba(self, signals: _Signals) -> _Floats:
         """Return probabilities, shape (n, len(classes_)), each row summing to 1."""
         check_is_fitted(self, "machine_")
-        signals = checked_signals(signals, channels=self.features_.n_channels_)
-        return np.exp(_log_softmax(self._decision(self.features_.transform(signals)) / self.temperature_))
+        return np.exp(log_softmax(self._decision(self.vectors_.transform(signals)) / self.temperature_))
 
     def predict(self, signals: _Signals) -> _Texts:
         """Return the most probable label of each example."""
@@ -102,13 +103,3 @@ class Svm(ClassifierMixin, BaseEstimator):
     def _decision(self, raw: npt.NDArray[np.float32]) -> _Floats:
         found = self.machine_.decision_function(self.scaler_.transform(raw))
         return found if found.ndim == 2 else np.stack([-found, found], axis=1) / 2
-
-
-def _best_temperature(decision: _Floats, target: npt.NDArray[np.int64]) -> float:
-    logs = [_log_softmax(decision / temperature)[np.arange(len(target)), target].mean() for temperature in _TEMPERATURES]
-    return float(_TEMPERATURES[int(np.argmax(logs))])
-
-
-def _log_softmax(decision: _Floats) -> _Floats:
-    shifted = decision - decision.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

@@ -11,13 +11,14 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import ingest, orchestrate, publishing, resample
+from tests.benchmarks import ingest, orchestrate, publishing, resample, training
 
 _BENCHMARKS: dict[str, Callable[[], list[dict[str, object]]]] = {
     "ingest": ingest.run,
     "resample": resample.run,
     "orchestrate": orchestrate.run,
     "publishing": publishing.run,
+    "training": training.run,
 }
 
 

@@ -29,10 +29,15 @@ from warehouse.errors import StudyError
 
 FAST = {
     "random_forest": {"n_estimators": 30},
+    "extra_trees": {"n_estimators": 60, "vector": "features"},
     "svm": {},
+    "minirocket": {"rocket_features": 840},
     "cnn": {"epochs": 12, "filters": 8},
     "gru": {"epochs": 20, "hidden": 16},
     "cnn_gru": {"epochs": 12, "filters": 8, "hidden": 16},
+    "bilstm": {"epochs": 40, "patience": 40, "hidden": 12},
+    "resnet1d": {"epochs": 25, "patience": 25, "filters": 24, "blocks": 1, "learning_rate": 0.005},
+    "identity_cnn": {"epochs": 25, "filters": 8, "layers": 2},
 }
 
 
@@ -123,7 +128,7 @@ def test_layers_that_do_not_fit_the_length_are_refused_with_the_length_that_woul
 @settings(deadline=None, max_examples=12)
 @given(kernel=st.integers(1, 9), layers=st.integers(1, 4))
 def test_the_shortest_input_passes_the_layers_and_one_less_does_not(kernel: int, layers: int) -> None:
-    module = create("cnn", {"kernel": kernel, "layers": layers, "filters": 2}).module(1, 2).eval()
+    module = create("cnn", {"kernel": kernel, "layers": layers, "filters": 2}).module(1, 8, 2).eval()
     shortest = shortest_input(kernel, layers)
     assert module(torch.zeros(1, shortest, 1)).shape == (1, 2)
     with pytest.raises(RuntimeError):
@@ -132,8 +137,8 @@ def test_the_shortest_input_passes_the_layers_and_one_less_does_not(kernel: int,
 
 @pytest.mark.parametrize("pooling", ["max", "average"])
 def test_the_hybrid_pools_as_it_is_told(pooling: str) -> None:
-    layers = [type(layer).__name__ for layer in create("cnn_gru", {"pooling": pooling}).module(3, 2).convolutions]
-    assert layers[:4] == ["Conv1d", "BatchNorm1d", "ReLU", {"max": "MaxPool1d", "average": "AvgPool1d"}[pooling]]
+    layers = [type(layer).__name__ for layer in create("cnn_gru", {"pooling": pooling}).features(3, 40).convolutions]
+    assert layers[2:4] == {"max": ["LargerOfTwo", "ReLU"], "average": ["ReLU", "AvgPool1d"]}[pooling]
 
 
 def test_standardisation_is_learnt_without_the_held_out_groups(waves: Waves) -> None:
@@ -148,14 +153,14 @@ def test_standardisation_is_learnt_without_the_held_out_groups(waves: Waves) -> 
 def test_training_stops_when_the_held_out_groups_get_no_better(waves: Waves) -> None:
     noise = np.random.default_rng(0).permutation(waves.labels)
     fitted = create("cnn", {"epochs": 60, "patience": 2, "filters": 8}).fit(waves.signals, noise, waves.groups)
-    losses = fitted.net_.history[:, "valid_loss"]
+    losses = [epoch["valid_loss"] for epoch in fitted.curves_[0]]
     assert len(losses) == int(np.argmin(losses)) + 1 + 2 < 60
 
 
 def test_without_validation_every_epoch_runs_on_everything(waves: Waves) -> None:
     fitted = create("cnn", {"epochs": 3, "validation": 0.0, "filters": 8}).fit(*waves)
-    assert len(fitted.net_.history) == 3
-    np.testing.assert_allclose(fitted.mean_, waves.signals.mean(axis=(0, 1)), atol=1e-6)
+    assert [epoch["valid_loss"] for epoch in fitted.curves_[0]] == [None] * 3
+    np.testing.assert_allclose(fitted.mean_[0], waves.signals.mean(axis=(0, 1)), atol=1e-6)
 
 
 def test_torch_is_left_as_it_was_found(waves: Waves) -> None:

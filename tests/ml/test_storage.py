@@ -21,10 +21,15 @@ from tests.ml.conftest import Waves
 
 SMALL: dict[str, dict[str, Any]] = {
     "random_forest": {"n_estimators": 5},
+    "extra_trees": {"n_estimators": 5},
     "svm": {},
+    "minirocket": {"rocket_features": 168},
     "cnn": {"epochs": 1, "filters": 4},
     "gru": {"epochs": 1, "hidden": 4},
     "cnn_gru": {"epochs": 1, "filters": 4, "hidden": 4},
+    "bilstm": {"epochs": 1, "hidden": 4},
+    "resnet1d": {"epochs": 1, "filters": 4},
+    "identity_cnn": {"epochs": 1, "filters": 4, "members": 2},
 }
 
 
@@ -150,7 +155,7 @@ def test_weights_that_do_not_fit_the_layers_are_refused(folder: Any) -> None:
         (lambda path: path.write_text("{"), "model.json is missing or not JSON"),
         (lambda path: path.write_text("[1]"), "model.json is missing or not JSON"),
         (lambda path: path.write_text("{}"), "lacks entries"),
-        (lambda path: respell(path.parent, format=2), "its format is not 1"),
+        (lambda path: respell(path.parent, format=1), "its format is not 2"),
         (lambda path: respell(path.parent, family="cnn_gro"), "family 'cnn_gro' is not known; did you mean 'cnn_gru'"),
     ],
 )
