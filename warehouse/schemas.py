@@ -312,7 +312,7 @@ _TABLES = (
             _TASK,
             _FINGERPRINT,
             Column("version", pa.int32(), "Version in the registry, counted per task."),
-            Column("family", _TEXT, "Model family: random_forest, svm, cnn, gru, cnn_gru."),
+            Column("family", _TEXT, "Model family, such as svm or cnn_gru; see docs/studies.md."),
             Column("parameters", _TEXT, "JSON: every parameter of the estimator."),
             Column("protocol", _TEXT, "How it was scored, in words."),
             Column("honest", pa.bool_(), "True if it was scored on participants that it never saw."),
