@@ -79,15 +79,15 @@ class LargerOfTwo(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         if not self.training:
             return nn.functional.max_pool1d(features, 2)
-        larger: Tensor = _LargerOfTwo.apply(features)
+        larger: Tensor = _LargerOfTwo.apply(features)  # type: ignore[no-untyped-call]
         return larger
 
 
 class _LargerOfTwo(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor) -> Tensor:
-        pairs = features[..., : features.shape[-1] // 2 * 2].unflatten(-1, (-1, 2))
-        first, second = pairs.unbind(dim=-1)
+        half = features.shape[-1] // 2
+        first, second = features[..., 0 : 2 * half : 2], features[..., 1 : 2 * half : 2]
         ctx.length = features.shape[-1]
         ctx.save_for_backward(first >= second)
         return torch.maximum(first, second)
@@ -97,9 +97,10 @@ class _LargerOfTwo(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         (is_first,) = ctx.saved_tensors
         spread = grad.new_zeros(*grad.shape[:-1], ctx.length)
-        pairs = spread[..., : ctx.length // 2 * 2].unflatten(-1, (-1, 2))
-        torch.mul(grad, is_first, out=pairs[..., 0])
-        torch.sub(grad, pairs[..., 0], out=pairs[..., 1])
+        half = grad.shape[-1]
+        first, second = spread[..., 0 : 2 * half : 2], spread[..., 1 : 2 * half : 2]
+        torch.mul(grad, is_first, out=first)
+        torch.sub(grad, first, out=second)
         return spread
 
 

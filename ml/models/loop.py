@@ -125,7 +125,7 @@ def learn(
 def outputs(module: nn.Module, signals: Tensor) -> Tensor:
     """Return what layers make of standardised signals, as they answer and not as they learn."""
     module.eval()
-    return torch.cat([module(part) for part in signals.split(_PREDICT_BATCH)])
+    return torch.cat([module(part) for part in torch.split(signals, _PREDICT_BATCH)])
 
 
 def _one_pass(
@@ -196,11 +196,11 @@ def _judged(
 
 
 def _optimiser(module: nn.Module, settings: LoopSettings) -> torch.optim.Optimizer:
-    given = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    rate, decay = settings.learning_rate, settings.weight_decay
     if settings.optimiser == "rmsprop":
-        return torch.optim.RMSprop(module.parameters(), alpha=0.9, **given)
+        return torch.optim.RMSprop(module.parameters(), lr=rate, alpha=0.9, weight_decay=decay)
     kind = torch.optim.AdamW if settings.optimiser == "adamw" else torch.optim.Adam
-    return kind(module.parameters(), fused=True, **given)
+    return kind(module.parameters(), lr=rate, weight_decay=decay, fused=True)
 
 
 def _schedule(optimiser: torch.optim.Optimizer, settings: LoopSettings) -> Callable[[float], None]:

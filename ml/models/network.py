@@ -18,10 +18,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.utils.deterministic
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
+from torch.utils import deterministic as memory
 
 from ml.models.loop import OPTIMISERS, SCHEDULES, Examples, LoopSettings, learn, outputs
 from ml.models.parameters import OneOf, Real, Whole, check_parameters, parameter
@@ -46,18 +46,18 @@ _Weights = Mapping[str, npt.NDArray[Any]]
 def repeatable(seed: int) -> Iterator[None]:
     """Seed torch, ask it for deterministic kernels on one thread, and leave everything as it was found."""
     deterministic, threads = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
-    filled = torch.utils.deterministic.fill_uninitialized_memory
+    filled = memory.fill_uninitialized_memory  # type: ignore[attr-defined]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         torch.use_deterministic_algorithms(True)
         # Nothing here reads memory before it is written; filling it costs a tenth of a training step.
-        torch.utils.deterministic.fill_uninitialized_memory = False
+        memory.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.set_num_threads(_THREADS)
         try:
             yield
         finally:
             torch.use_deterministic_algorithms(deterministic)
-            torch.utils.deterministic.fill_uninitialized_memory = filled
+            memory.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
             torch.set_num_threads(threads)
 
 

@@ -37,7 +37,7 @@ class Recurrence(Features):
             if layer:
                 states = nn.functional.dropout(states, self.gru.dropout)
             weights = (getattr(self.gru, f"{kind}_l{layer}") for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-            states = GatedLayer.apply(states.contiguous(), *weights)
+            states = GatedLayer.apply(states.contiguous(), *weights)  # type: ignore[no-untyped-call]
         return states
 
 
@@ -58,7 +58,7 @@ class GatedLayer(torch.autograd.Function):
         turned = weight.t()
         for step in range(steps):
             before = torch.addmm(bias, states[step], turned)
-            both, new = gates[step].split((2 * hidden, hidden), dim=1)
+            both, new = gates[step, :, : 2 * hidden], gates[step, :, 2 * hidden :]
             both.add_(before[:, : 2 * hidden]).sigmoid_()
             recurrent[step] = before[:, 2 * hidden :]
             new.addcmul_(both[:, :hidden], recurrent[step]).tanh_()
