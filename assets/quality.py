@@ -15,14 +15,18 @@ from warehouse.schemas import TABLES
 
 #: Checks that every batch gets, with whether a failure stops what comes after. A bad recording never does.
 CHECKS = {
-    "every_recording_judged": True,
     "files_readable": False,
+    "files_repaired": False,
     "stream_contracts": False,
-    "labels": False,
-    "participants": False,
+    "stream_oddities": False,
     "units": False,
-    "copies": False,
+    "recordings_complete": False,
+    "participants": False,
+    "labels": False,
     "class_balance": False,
+    "every_recording_judged": True,
+    "copies": False,
+    "confounding": False,
 }
 
 
@@ -50,7 +54,12 @@ def verdicts(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Materi
     judgement = judge_batch(context.partition_key, study, home.open())
     context.log.info(f"{judgement.accepted} recordings accepted, {judgement.quarantined} set aside")
     return dg.MaterializeResult(
-        metadata={"accepted": judgement.accepted, "quarantined": judgement.quarantined, **dict(judgement.reasons)},
+        metadata={
+            "accepted": judgement.accepted,
+            "quarantined": judgement.quarantined,
+            "changed": judgement.changed,
+            **judgement.reasons,
+        },
         check_results=_results(judgement.checks),
         data_version=dg.DataVersion(study.contract_version),
     )
@@ -87,7 +96,7 @@ def _results(checks: Sequence[Check]) -> list[dg.AssetCheckResult]:
             passed=check.passed,
             severity=dg.AssetCheckSeverity.ERROR if check.severity == "error" else dg.AssetCheckSeverity.WARN,
             description=check.sentence,
-            metadata=dict(check.figures),
+            metadata={"level": check.level, **check.figures},
         )
         for check in checks
     ]

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets import ingestion, learning, preprocessing, quality, warehouse
-from orchestration.jobs import process_batch, publish_warehouse, train_task
+from orchestration.jobs import BATCH_JOBS, publish_warehouse, train_task
 from orchestration.liveness import LivingHome
 from orchestration.progress import Progress, spoken_to
 from orchestration.schedules import nightly
@@ -23,7 +23,7 @@ def build_defs(*, home: Home | None = None, progress: Progress | None = None) ->
     """
     return dg.Definitions(
         assets=dg.load_assets_from_modules([ingestion, quality, preprocessing, learning, warehouse]),
-        jobs=[process_batch, train_task, publish_warehouse],
+        jobs=[*BATCH_JOBS, train_task, publish_warehouse],
         sensors=[landing_zone, retraining],
         schedules=[nightly],
         loggers={"console": spoken_to(progress)} if progress else None,

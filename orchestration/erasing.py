@@ -144,7 +144,7 @@ def _plan(participant: str, study: str, home: Home) -> Plan:
     before = earlier or Plan(study, participant, (), (), (), ())
     recordings = traces.recordings | set(before.recordings)
     files |= set(before.files)
-    mentioned = batches_that_mention(recordings, batches=batches, home=home)
+    mentioned = batches_that_mention(participant, recordings, batches=batches, home=home)
     touched = {file.batch_id for file in files} | {batch_id for batch_id, _ in traces.files} | mentioned | set(before.batches)
     also_under = traces.also_under | set(before.also_under)
     return Plan(

@@ -1,4 +1,4 @@
-"""The jobs: one brings a batch from its bytes to the warehouse, one takes a task from examples to a registered model."""
+"""The jobs: one brings a batch from its bytes to the warehouse, two begin later where less changed, one trains a task."""
 
 import dagster as dg
 
@@ -18,6 +18,25 @@ process_batch = dg.define_asset_job(
     tags=_TAGS,
     description="Vault, read, judge, resample and segment one delivery, then publish.",
 )
+
+rejudge_batch = dg.define_asset_job(
+    "rejudge_batch",
+    selection=dg.AssetSelection.assets(verdicts, quality_report, resampled, segments, batches, warehouse),
+    executor_def=dg.in_process_executor,
+    tags=_TAGS,
+    description="Judge, resample and segment a batch that was read, then publish; no delivered file is read.",
+)
+
+recut_batch = dg.define_asset_job(
+    "recut_batch",
+    selection=dg.AssetSelection.assets(resampled, segments, batches, warehouse),
+    executor_def=dg.in_process_executor,
+    tags=_TAGS,
+    description="Resample and segment a batch that was judged, then publish.",
+)
+
+#: Jobs that work on one batch.
+BATCH_JOBS = (process_batch, rejudge_batch, recut_batch)
 
 train_task = dg.define_asset_job(
     "train_task",

@@ -6,7 +6,7 @@ Belongs here: comparing what is with what should be. Who runs it is in `orchestr
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from ingestion.landing import waiting
@@ -14,13 +14,15 @@ from ingestion.receipt import Receipt
 from ingestion.vault import Vault
 from ml.preprocessing.examples import training_fingerprint
 from ml.registry import Registry
-from studies import Study, load_studies
-from warehouse.errors import KinelakeError
+from quality.decisions import decided_by_batch
+from quality.settling import reading_needed
+from studies import Study, find_study, load_studies
+from warehouse.errors import KinelakeError, Reason, UnknownName, did_you_mean
 from warehouse.home import Home
 from warehouse.lake import Lake
 
 _Versions = tuple[str, str, int]
-_VERSIONS = ("contract_version", "recipe_version", "released")
+_VERSIONS = ("contract_version", "recipe_version", "decisions")
 
 
 @dataclass(frozen=True)
@@ -45,26 +47,49 @@ class Pending:
         Fingerprint of what the run would work on; a run is asked for once per state, and again if it failed.
     why : str
         In words.
+    job : str
+        The one that does no more than what changed asks for.
     """
 
     key: str
     state: str
     why: str
+    job: str
 
 
 def pending_batches(home: Home) -> list[Pending]:
-    """Deliveries that are not in the lake as their study's contract of today and the releases want them."""
+    """Deliveries that are not in the lake as their study of today and people's decisions want them.
+
+    A new contract or decision asks for another judging, a new recipe for other cuts; delivered files are read for batches that
+    never were, and where a unit is corrected for the second time.
+    """
     vault, completed = Vault(home), _completed(home)
     never_read = [vault.receipt(batch_id) for batch_id in vault.batch_ids() if batch_id not in completed]
     batches = [*completed.values(), *(_unread(receipt) for receipt in never_read)]
-    studies, released = load_studies(), _released(home)
-    return [due for batch in batches if batch.study in studies for due in _due(batch, studies[batch.study], released)]
+    studies, decided = load_studies(), decided_by_batch(Lake(home))
+    return [due for batch in batches if batch.study in studies for due in _due(batch, studies[batch.study], decided, home)]
+
+
+def rejudgings(home: Home, *, study: str | None = None, batch_id: str | None = None) -> list[Pending]:
+    """Complete batches, of one study or one id if that is named, whether anything changed or not.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such batch, or none of such a study; the error offers the nearest.
+    """
+    completed, decided = _completed(home), decided_by_batch(Lake(home))
+    _refuse_unknown("batch", batch_id, completed)
+    _refuse_unknown("study", study, {batch.study for batch in completed.values()})
+    found = [batch for batch in completed.values() if study in (None, batch.study) and batch_id in (None, batch.batch_id)]
+    wanted = [(batch, _wanted(batch, find_study(batch.study), decided)) for batch in found]
+    return [Pending(batch.batch_id, _state(batch, versions), "asked for", _judging(batch, home)) for batch, versions in wanted]
 
 
 def pending_landings(home: Home, *, failed: Callable[[KinelakeError], object]) -> list[Pending]:
     """Deliveries in the landing zones that nothing writes to any more; `failed` gets why a zone could not be looked at."""
     found = waiting(home, failed=failed)
-    return [Pending(entry.batch_id, entry.signature, "in the landing zone") for entry in found if entry.settled]
+    return [Pending(entry.batch_id, entry.signature, "in the landing zone", "process_batch") for entry in found if entry.settled]
 
 
 def pending_tasks(home: Home) -> Iterator[Pending]:
@@ -77,7 +102,7 @@ def pending_tasks(home: Home) -> Iterator[Pending]:
             fingerprint = training_fingerprint(study, task, home)
             key = f"{study.study}.{task}"
             if fingerprint is not None and fingerprint != registry.trained_fingerprint(key):
-                yield Pending(key, fingerprint, "the training table changed")
+                yield Pending(key, fingerprint, "the training table changed", "train_task")
 
 
 def _completed(home: Home) -> dict[str, _Batch]:
@@ -93,24 +118,40 @@ def _unread(receipt: Receipt) -> _Batch:
     return _Batch(receipt.batch_id, receipt.study, receipt.content_sha256, None)
 
 
-def _due(batch: _Batch, study: Study, released: Counter[str]) -> Iterator[Pending]:
-    wanted = (study.contract_version, study.recipe_version, released[batch.batch_id])
+def _due(batch: _Batch, study: Study, decided: Counter[str], home: Home) -> Iterator[Pending]:
+    wanted = _wanted(batch, study, decided)
     if batch.versions != wanted:
-        state = ":".join(map(str, (batch.content_sha256[:16], *wanted)))
-        yield Pending(batch.batch_id, state, _why(batch.versions, wanted))
+        job = _job(batch, wanted, home)
+        yield Pending(batch.batch_id, _state(batch, wanted), _why(batch.versions, wanted), job)
+
+
+def _wanted(batch: _Batch, study: Study, decided: Counter[str]) -> _Versions:
+    return study.contract_version, study.recipe_version, decided[batch.batch_id]
+
+
+def _state(batch: _Batch, wanted: _Versions) -> str:
+    return ":".join(map(str, (batch.content_sha256[:16], *wanted)))
+
+
+def _job(batch: _Batch, wanted: _Versions, home: Home) -> str:
+    if batch.versions is None:
+        return "process_batch"
+    contract, _, decisions = batch.versions
+    return "recut_batch" if (contract, decisions) == (wanted[0], wanted[2]) else _judging(batch, home)
+
+
+def _judging(batch: _Batch, home: Home) -> str:
+    return "process_batch" if reading_needed(batch.batch_id, Lake(home)) else "rejudge_batch"
 
 
 def _why(before: _Versions | None, wanted: _Versions) -> str:
     if before is None:
         return "never read"
-    parts = ("the contract of its study", "the clocks and cuts of its study", "what is released of it")
+    parts = ("the contract of its study", "the clocks and cuts of its study", "what people decided about it")
     return " and ".join(part for part, old, new in zip(parts, before, wanted, strict=True) if old != new) + " changed"
 
 
-def _released(home: Home) -> Counter[str]:
-    lake = Lake(home)
-    released = set(lake.read("releases", columns=["recording_id"])["recording_id"].to_pylist())
-    if not released:
-        return Counter()
-    rows = lake.read("recordings", columns=["batch_id", "recording_id"], where={"recording_id": sorted(released)})
-    return Counter(rows["batch_id"].to_pylist())
+def _refuse_unknown(what: str, name: str | None, known: Collection[str]) -> None:
+    if name is not None and name not in known:
+        sentence = f"no {what} '{name}' is complete{did_you_mean(name, known)}"
+        raise UnknownName(Reason(f"{what}_unknown", sentence, remedy="see kinelake status"))

@@ -15,7 +15,7 @@ from ingestion.landing import take, waiting
 from orchestration.definitions import build_defs
 from orchestration.instance import open_instance
 from orchestration.liveness import fail_dead_runs
-from orchestration.pending import Pending, pending_batches, pending_tasks
+from orchestration.pending import Pending, pending_batches, pending_tasks, rejudgings
 from orchestration.progress import Progress
 from warehouse.errors import DeliveryRefused, KinelakeError
 from warehouse.home import Home
@@ -71,12 +71,46 @@ def run(home: Home, *, tasks: bool = True, progress: Progress = lambda _: None) 
         definitions = build_defs(home=home, progress=progress)
         for due in pending_batches(home):
             progress(f"batch {due.key}: {due.why}")
-            _execute(definitions, instance, "process_batch", BATCHES.name, due, summary.batches, summary)
+            _execute(definitions, instance, BATCHES.name, due, summary.batches, summary)
         for due in pending_tasks(home) if tasks else ():
             progress(f"task {due.key}: {due.why}")
-            _execute(definitions, instance, "train_task", TASKS.name, due, summary.tasks, summary)
+            _execute(definitions, instance, TASKS.name, due, summary.tasks, summary)
     if not home.warehouse.exists() or summary.failed:
         publish_home(home)
+    return summary
+
+
+def rejudge(
+    home: Home, *, study: str | None = None, batch_id: str | None = None, progress: Progress = lambda _: None
+) -> RunSummary:
+    """Judge complete batches again, with all that follows up to the warehouse; no delivered file is read.
+
+    Parameters
+    ----------
+    home : Home
+    study, batch_id : str, optional
+        Only the batches of one study, or one batch.
+    progress : callable, optional
+        Gets a line of text per step.
+
+    Returns
+    -------
+    RunSummary
+        A failed run is named in it and stops none of the others.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such batch, or none of such a study; the error offers the nearest.
+    """
+    summary = RunSummary()
+    due_batches = rejudgings(home, study=study, batch_id=batch_id)
+    with open_instance(home) as instance:
+        fail_dead_runs(instance, home)
+        definitions = build_defs(home=home, progress=progress)
+        for due in due_batches:
+            progress(f"batch {due.key}: {due.why}")
+            _execute(definitions, instance, BATCHES.name, due, summary.batches, summary)
     return summary
 
 
@@ -99,7 +133,6 @@ def _take_landed(home: Home, summary: RunSummary, progress: Progress) -> None:
 def _execute(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
-    job: str,
     partitions: str | None,
     due: Pending,
     done: list[str],
@@ -107,7 +140,7 @@ def _execute(
 ) -> None:
     assert partitions is not None
     instance.add_dynamic_partitions(partitions, [due.key])
-    result = definitions.resolve_job_def(job).execute_in_process(
+    result = definitions.resolve_job_def(due.job).execute_in_process(
         instance=instance, partition_key=due.key, raise_on_error=False, run_config=_SPOKEN, tags={"kinelake/state": due.state}
     )
     if result.success:

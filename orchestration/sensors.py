@@ -12,7 +12,7 @@ import dagster as dg
 
 from assets.partitions import BATCHES, TASKS
 from assets.resources import HomeResource
-from orchestration.jobs import process_batch, train_task
+from orchestration.jobs import BATCH_JOBS, train_task
 from orchestration.liveness import UNFINISHED, fail_dead_runs
 from orchestration.pending import Pending, pending_batches, pending_landings, pending_tasks
 
@@ -20,9 +20,9 @@ MOST_ATTEMPTS = 3
 _MOST_REQUESTS = 50
 
 
-@dg.sensor(job=process_batch, minimum_interval_seconds=10, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(jobs=BATCH_JOBS, minimum_interval_seconds=10, default_status=dg.DefaultSensorStatus.RUNNING)
 def landing_zone(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.SensorResult:
-    """One run per batch that lies in the landing zone, or in the vault and not yet in the lake."""
+    """One run per batch that lies in the landing zone, or that is not in the lake as it should be today."""
     opened = home.open()
     fail_dead_runs(context.instance, opened)
     due = [*pending_batches(opened), *pending_landings(opened, failed=context.log.error)]
@@ -33,7 +33,8 @@ def landing_zone(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.
 def retraining(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.SensorResult:
     """One run per task whose training table would differ today from the one its newest models were trained on."""
     opened = home.open()
-    if context.instance.get_runs(filters=dg.RunsFilter(job_name=process_batch.name, statuses=UNFINISHED), limit=1):
+    unfinished = (dg.RunsFilter(job_name=job.name, statuses=UNFINISHED) for job in BATCH_JOBS)
+    if any(context.instance.get_runs(filters=filters, limit=1) for filters in unfinished):
         return dg.SensorResult(skip_reason="batches are being processed; training waits for them")
     return _asked_for(context.instance, pending_tasks(opened), TASKS)
 
@@ -51,6 +52,7 @@ def request(due: Pending, attempt: int) -> dg.RunRequest:
     """The run that brings one partition up to date."""
     return dg.RunRequest(
         run_key=f"{due.key}:{due.state}:{attempt}",
+        job_name=due.job,
         partition_key=due.key,
         tags={"kinelake/state": due.state, "kinelake/why": due.why},
     )

@@ -6,13 +6,13 @@ Belongs here: reading and shaping only; a value is never judged here.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from quality.suites import CONTENTS, FILES, MANIFEST, has
+from quality.suites import Suite, has, suites_of
+from studies.sensors import sensor_of
 from studies.study import Study
 from warehouse.lake import Lake
 
@@ -35,14 +35,15 @@ class BatchFacts:
     files: pa.Table
 
     @property
-    def recording_ids(self) -> list[str]:
+    def recording_ids(self) -> pa.Array:
         """Every recording once, sorted."""
-        return sorted(set(self.recordings["recording_id"].to_pylist()))
+        ids = pc.unique(self.recordings["recording_id"])
+        return ids.take(pc.array_sort_indices(ids))
 
     @property
-    def with_samples(self) -> set[str]:
+    def with_samples(self) -> pa.Array:
         """Recordings with at least one reading."""
-        return set(_having_rows(self.streams)["recording_id"].to_pylist())
+        return pc.unique(_having_rows(self.streams)["recording_id"])
 
     @property
     def errors(self) -> pa.Table:
@@ -62,33 +63,56 @@ def read_facts(batch_id: str, lake: Lake) -> BatchFacts:
     )
 
 
-def tables_of_facts(facts: BatchFacts, study: Study) -> Mapping[str, pa.Table]:
-    """Return the table of facts for every suite of the study, by the suite's name.
+def tables_of_facts(facts: BatchFacts, study: Study) -> list[tuple[Suite, pa.Table]]:
+    """Return every suite of the study with its table of facts, one row for each thing of its level.
 
-    A recording of which nothing could be read, and which says so with a finding, is not asked for its contents again.
+    A file's rows are its findings. A recording of which nothing could be read, and which says so with a finding, is not asked
+    for its contents again.
     """
-    recordings = _with_presence(_with_participant_fits(facts.recordings, study), facts, study)
-    unread = pc.and_(pc.invert(recordings[has("any")]), _among(recordings, facts.errors["recording_id"]))
-    tables = {FILES: facts.findings, MANIFEST: recordings, CONTENTS: recordings.filter(pc.invert(unread))}
-    for name in study.streams:
-        tables[name] = facts.streams.filter(pc.equal(facts.streams["stream"], name))
-    return tables
+    recordings = _with_contents(_with_participant_fits(facts.recordings, study), facts, study)
+    tables = {"file": facts.findings, "recording": recordings, "label": facts.recordings}
+    return [
+        (suite, _streams(facts, study, suite.about) if suite.level == "stream" else tables[suite.level])
+        for suite in suites_of(study)
+    ]
+
+
+def streams_under(facts: BatchFacts, study: Study, contract: str) -> pa.Table:
+    """Return the rows of table `streams` that a contract of the study is for; a sensor's is for it at every place of the body."""
+    names = [name for name in pc.unique(facts.streams["stream"]).to_pylist() if _contract_of(name, study) == contract]
+    return facts.streams.filter(pc.is_in(facts.streams["stream"], pa.array(names, pa.string())))
+
+
+def _contract_of(stream: str, study: Study) -> str | None:
+    return next((name for name in (stream, sensor_of(stream)) if name in study.streams), None)
+
+
+def _streams(facts: BatchFacts, study: Study, contract: str) -> pa.Table:
+    """The streams with what is compared of them; a rate that no file states is as stated, a share that is not known is none."""
+    streams = streams_under(facts, study, contract)
+    over_declared = pc.divide(streams["rate_hz"], streams["declared_rate_hz"])
+    held = streams.schema.get_field_index("held")
+    streams = streams.set_column(held, "held", pc.fill_null(streams["held"], 0.0))
+    return streams.append_column("over_declared", pc.fill_null(over_declared, 1.0))
 
 
 def _with_participant_fits(recordings: pa.Table, study: Study) -> pa.Table:
     pattern = re.compile(study.participants)
-    names = set(recordings["participant"].to_pylist())
-    fitting = pa.array([name for name in names if name is not None and pattern.fullmatch(name)], pa.string())
+    names = pc.unique(recordings["participant"]).drop_null().to_pylist()
+    fitting = pa.array([name for name in names if pattern.fullmatch(name)], pa.string())
     return recordings.append_column("participant_fits", pc.is_in(recordings["participant"], fitting))
 
 
-def _with_presence(recordings: pa.Table, facts: BatchFacts, study: Study) -> pa.Table:
+def _with_contents(recordings: pa.Table, facts: BatchFacts, study: Study) -> pa.Table:
     there = _having_rows(facts.streams)
-    recordings = recordings.append_column(has("any"), _among(recordings, there["recording_id"]))
-    for name in study.streams:
-        having = there.filter(pc.equal(there["stream"], name))["recording_id"]
-        recordings = recordings.append_column(has(name), _among(recordings, having))
-    return recordings
+    readable = _among(recordings, there["recording_id"])
+    excused = pc.and_(pc.invert(readable), _among(recordings, facts.errors["recording_id"]))
+    with_rows = BatchFacts(facts.batch_id, facts.recordings, there, facts.findings, facts.files)
+    columns = {has(name): _among(recordings, streams_under(with_rows, study, name)["recording_id"]) for name in study.streams}
+    for name, column in {has("any"): readable, **columns}.items():
+        recordings = recordings.append_column(name, pc.or_(column, excused))
+    duration = pc.if_else(excused, study.min_duration_s or 0.0, recordings["duration_s"])
+    return recordings.set_column(recordings.schema.get_field_index("duration_s"), "duration_s", duration)
 
 
 def _having_rows(streams: pa.Table) -> pa.Table:

@@ -1,7 +1,7 @@
 """Gives every recording of a batch its verdict: contract, copies and what people decided.
 
-Belongs here: the order of judging and the rows of `verdicts`. The demands are in `quality.suites`, their wording in
-`quality.reasons`, what is told to the scheduler in `quality.checks`.
+Belongs here: the order of judging. The demands are in `quality.suites`, their wording in `quality.reasons`, the rows in
+`quality.verdicts`, what is told to the scheduler in `quality.checks`.
 """
 
 from __future__ import annotations
@@ -15,21 +15,26 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from quality.checks import Check, checks_of
+from quality.checks import Check, Judged, check_rows, checks_of
+from quality.confounding import study_facts
 from quality.copies import find_copies
+from quality.decisions import Decisions, decisions_on
+from quality.expectations import Violation, violations
 from quality.facts import BatchFacts, read_facts, tables_of_facts
 from quality.reasons import contents_reason, finding_reason, manifest_reason, stream_reasons
-from quality.suites import CONTENTS, FILES, MANIFEST, Demand, Violation, suites_of, violations
-from studies.study import StreamContract, Study
+from quality.settling import settle
+from quality.suites import Demand, Suite
+from quality.verdicts import remember, verdict_rows
+from studies.study import Study
 from warehouse.errors import Reason
 from warehouse.home import Home
 from warehouse.lake import Lake
-from warehouse.schemas import TABLES
 
 __all__ = ["Check", "Judgement", "judge_batch"]
 
-_Reasons = Mapping[str, Sequence[Reason]]
+_MANIFEST_CODES = ("participant_unknown", "label_unknown")
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class Judgement:
         Always the same names, in the same order.
     reasons : mapping of str to int
         Reason code to recordings that have it, released ones included; most frequent first.
+    changed : int
+        Verdicts that say something else than the one before, first ones included.
     """
 
     batch_id: str
@@ -51,13 +58,33 @@ class Judgement:
     quarantined: int
     checks: tuple[Check, ...]
     reasons: Mapping[str, int]
+    changed: int
+
+
+@dataclass(frozen=True)
+class ContractFindings:
+    """What the study's contract says of a batch, copies aside.
+
+    Parameters
+    ----------
+    reasons : mapping of str to list of Reason
+        By recording; recordings without a fault are not in it.
+    warned : mapping of str to set of str
+        Code of a warning -> recordings that it is about.
+    found : tuple of Violation
+    """
+
+    reasons: Mapping[str, Sequence[Reason]]
+    warned: Mapping[str, set[str]]
+    found: tuple[Violation, ...]
 
 
 def judge_batch(batch_id: str, study: Study, home: Home) -> Judgement:
-    """Judge every recording of a batch and replace the batch's rows of `verdicts`.
+    """Judge every recording of a batch; replace its rows of `verdicts` and `checks`, and add what changed to its history.
 
-    A recording is accepted if it has no reason against it, or if a person released it; one without a single reading stays
-    set aside whoever released it. Judging again gives the same verdicts, `judged_at` aside.
+    First the tables that reading wrote are brought in line with the study's labels of today and with people's corrections; no
+    delivered file is read. A recording is accepted if it has no reason against it, or if a person released it; one without a
+    single reading stays set aside whoever released it. Judging again gives the same verdicts, `judged_at` aside.
 
     Parameters
     ----------
@@ -76,102 +103,122 @@ def judge_batch(batch_id: str, study: Study, home: Home) -> Judgement:
         ``expectation_failed_to_run`` if a demand could not be evaluated; no verdict is written then.
     """
     lake = Lake(home)
-    facts = read_facts(batch_id, lake)
-    found = contract_reasons(facts, study)
     with _one_batch_at_a_time(study, home):
-        released = _releases(facts, lake)
-        unusable = {recording_id for recording_id in found if recording_id not in released}
+        settle(batch_id, study, lake)
+    facts = read_facts(batch_id, lake)
+    contract = contract_findings(facts, study)
+    with _one_batch_at_a_time(study, home):
+        decisions = decisions_on(facts, lake)
+        unusable = contract.reasons.keys() - decisions.released.keys()
         copies = find_copies(facts, study, lake, unusable=unusable)
-        reasons = {one: [*found.get(one, ()), *copies.reasons.get(one, ())] for one in facts.recording_ids}
-        verdicts = _verdicts(facts, reasons, released, study)
-        lake.replace("verdicts", verdicts, where={"batch_id": batch_id})
-    written = lake.read("verdicts", where={"batch_id": batch_id})
-    checks = checks_of(facts, study, written, also_in_quarantine=copies.also_in_quarantine)
-    accepted = sum(verdicts["accepted"].to_pylist())
-    return Judgement(batch_id, accepted, verdicts.num_rows - accepted, checks, _frequencies(reasons))
+        reasons = _together(contract.reasons, copies.reasons)
+        changed = _write_verdicts(facts, reasons, decisions, study, lake)
+    verdicts = lake.read("verdicts", where={"batch_id": batch_id})
+    associations = study_facts(study, lake).associations
+    judged = Judged(facts, study, verdicts, contract.warned, contract.found, copies.also_in_quarantine, associations)
+    checks = checks_of(judged)
+    rows = check_rows(checks, batch_id=batch_id, contract_version=study.contract_version, judged_at=datetime.now(UTC))
+    lake.replace("checks", rows, where={"batch_id": batch_id})
+    accepted = pc.sum(verdicts["accepted"]).as_py() or 0
+    return Judgement(batch_id, accepted, verdicts.num_rows - accepted, checks, _frequencies(reasons), changed)
 
 
-def contract_reasons(facts: BatchFacts, study: Study) -> dict[str, list[Reason]]:
-    """Return what the study's contract says against each recording, copies aside; recordings without a fault are not in it."""
+def contract_findings(facts: BatchFacts, study: Study) -> ContractFindings:
+    """Hold the facts of a batch against the study's contract."""
     tables = tables_of_facts(facts, study)
-    found = violations([(suite, tables[name]) for name, suite in suites_of(study).items()])
-    paths, held = _paths(facts), _streams_held(facts)
+    found = violations(tables)
     reasons: dict[str, dict[Reason, None]] = defaultdict(dict)
-    for suite in dict.fromkeys(violation.suite for violation in found):
-        for row, demands in _broken(found, suite, tables[suite]):
+    for suite, table in tables:
+        broken = list(_broken(found, suite, table))
+        ids = {row["recording_id"] for row, _ in broken}
+        paths, held = _paths(facts, ids), _streams_held(facts, ids)
+        for row, demands in broken:
             recording_id = row["recording_id"]
             path, streams = paths.get(recording_id, recording_id), held.get(recording_id, [])
             reasons[recording_id] |= dict.fromkeys(_worded(suite, demands, row, study, path=path, streams=streams))
-    return {recording_id: list(given) for recording_id, given in reasons.items()}
+    return ContractFindings({one: list(given) for one, given in reasons.items()}, _warned(found, tables), tuple(found))
+
+
+def _write_verdicts(
+    facts: BatchFacts, reasons: Mapping[str, Sequence[Reason]], decisions: Decisions, study: Study, lake: Lake
+) -> int:
+    verdicts = verdict_rows(
+        facts,
+        reasons,
+        released=decisions.released,
+        decisions=decisions.counts,
+        contract_version=study.contract_version,
+        judged_at=datetime.now(UTC),
+    )
+    # The history first: killed in between, the next judging finds there what it is about to say, and adds nothing.
+    changed = remember(verdicts, lake, batch_id=facts.batch_id)
+    lake.replace("verdicts", verdicts, where={"batch_id": facts.batch_id})
+    return changed
 
 
 def _worded(
-    suite: str, demands: Sequence[Demand], row: dict[str, Any], study: Study, *, path: str, streams: Sequence[str]
+    suite: Suite, demands: Sequence[Demand], row: dict[str, Any], study: Study, *, path: str, streams: Sequence[str]
 ) -> list[Reason]:
-    if suite == FILES:
+    if suite.level == "file":
         return [finding_reason(row)]
-    if suite == MANIFEST:
-        return [manifest_reason(demand, row, study, path) for demand in demands]
-    if suite == CONTENTS:
-        return [contents_reason(demand, row, study, path=path, found=streams) for demand in demands]
-    contracts: dict[str, StreamContract] = dict(study.streams.items())
-    return stream_reasons(demands, row, contracts[suite])
+    if suite.level == "stream":
+        contract = study.contract_of(suite.about)
+        assert contract is not None
+        return stream_reasons(demands, row, contract)
+    return [
+        manifest_reason(demand, row, study, path)
+        if demand.code in _MANIFEST_CODES
+        else contents_reason(demand, row, study, path=path, found=streams)
+        for demand in demands
+    ]
 
 
-def _broken(found: Sequence[Violation], suite: str, facts: pa.Table) -> Iterator[tuple[dict[str, Any], list[Demand]]]:
-    """Give every row that breaks a demand of the suite, with all demands that it breaks."""
+def _broken(found: Sequence[Violation], suite: Suite, facts: pa.Table) -> Iterator[tuple[dict[str, Any], list[Demand]]]:
+    """Give every row that must be set aside by the suite, with all demands that it breaks."""
     demands: dict[int, list[Demand]] = defaultdict(list)
     for violation in found:
-        if violation.suite == suite:
+        if violation.suite is suite and violation.severity == "error":
             for row in violation.rows:
                 demands[row].append(violation.demand)
     numbers = sorted(demands)
-    yield from zip(facts.take(numbers).to_pylist(), (demands[number] for number in numbers), strict=True)
+    yield from zip(facts.take(pa.array(numbers, pa.int64())).to_pylist(), (demands[number] for number in numbers), strict=True)
 
 
-def _paths(facts: BatchFacts) -> dict[str, str]:
+def _warned(found: Sequence[Violation], tables: Sequence[tuple[Suite, pa.Table]]) -> dict[str, set[str]]:
+    of_suite = {suite.name: table["recording_id"] for suite, table in tables}
+    warned: dict[str, set[str]] = defaultdict(set)
+    for violation in found:
+        if violation.severity == "warning":
+            warned[violation.demand.code] |= set(
+                of_suite[violation.suite.name].take(pa.array(violation.rows, pa.int64())).to_pylist()
+            )
+    return warned
+
+
+def _paths(facts: BatchFacts, recordings: set[str]) -> dict[str, str]:
     """Name each recording by its first file, and say how many more it has."""
-    paths: dict[str, list[str]] = defaultdict(list)
-    for recording_id, path in zip(facts.files["recording_id"].to_pylist(), facts.files["path"].to_pylist(), strict=True):
-        paths[recording_id].append(path)
+    paths = _of_recordings(facts.files, recordings, "path")
     return {one: files[0] + (f" and {len(files) - 1} more" if len(files) > 1 else "") for one, files in paths.items()}
 
 
-def _streams_held(facts: BatchFacts) -> dict[str, list[str]]:
-    held: dict[str, list[str]] = defaultdict(list)
-    for recording_id, stream in zip(facts.streams["recording_id"].to_pylist(), facts.streams["stream"].to_pylist(), strict=True):
-        held[recording_id].append(stream)
-    return held
+def _streams_held(facts: BatchFacts, recordings: set[str]) -> dict[str, list[str]]:
+    return _of_recordings(facts.streams, recordings, "stream")
 
 
-def _releases(facts: BatchFacts, lake: Lake) -> dict[str, str]:
-    """Return who let which recording out; the latest decision counts, and only for recordings that hold something."""
-    where = {"recording_id": facts.recording_ids}
-    rows = lake.read("releases", columns=["recording_id", "who", "released_at"], where=where).sort_by("released_at").to_pylist()
-    held = facts.with_samples
-    return {row["recording_id"]: row["who"] for row in rows if row["recording_id"] in held}
+def _of_recordings(table: pa.Table, recordings: set[str], column: str) -> dict[str, list[str]]:
+    rows = table.filter(pc.is_in(table["recording_id"], pa.array(sorted(recordings), pa.string())))
+    found: dict[str, list[str]] = defaultdict(list)
+    for recording_id, value in zip(rows["recording_id"].to_pylist(), rows[column].to_pylist(), strict=True):
+        found[recording_id].append(value)
+    return found
 
 
-def _verdicts(facts: BatchFacts, reasons: _Reasons, released: Mapping[str, str], study: Study) -> pa.Table:
-    participants = dict(
-        zip(facts.recordings["recording_id"].to_pylist(), facts.recordings["participant"].to_pylist(), strict=True)
-    )
-    signed = {"batch_id": facts.batch_id, "contract_version": study.contract_version, "judged_at": datetime.now(UTC)}
-    rows = [
-        {
-            **signed,
-            "recording_id": recording_id,
-            "participant": participants[recording_id],
-            "accepted": not given or recording_id in released,
-            "reasons": [vars(reason) for reason in given],
-            "released_by": released.get(recording_id) if given else None,
-        }
-        for recording_id, given in reasons.items()
-    ]
-    return pa.Table.from_pylist(rows, schema=TABLES["verdicts"].schema)
+def _together(*given: Mapping[str, Sequence[Reason]]) -> dict[str, list[Reason]]:
+    names = sorted(set().union(*given))
+    return {name: [reason for of_kind in given for reason in of_kind.get(name, ())] for name in names}
 
 
-def _frequencies(reasons: _Reasons) -> dict[str, int]:
+def _frequencies(reasons: Mapping[str, Sequence[Reason]]) -> dict[str, int]:
     counts = Counter(sorted(code for given in reasons.values() for code in {reason.code for reason in given}))
     return dict(counts.most_common())
 

@@ -5,7 +5,9 @@ Belongs here: looking and releasing. Who is set aside is decided in `quality.jud
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,12 +17,26 @@ from warehouse.home import Home
 from warehouse.lake import Lake
 from warehouse.schemas import TABLES
 
-_RECORDING = ("recording_id", "batch_id", "study", "site", "participant", "session", "label", "started_at", "duration_s")
+_RECORDING = (
+    "recording_id",
+    "batch_id",
+    "study",
+    "site",
+    "participant",
+    "session",
+    "label",
+    "label_as_delivered",
+    "placement",
+    "started_at",
+    "duration_s",
+)
 _LISTED = ("batch_id", "recording_id", "study", "participant", "session", "label")
 _FILE = ("path", "sha256", "bytes", "format", "state", "reason", "left_out")
 _STREAM = ("stream", "unit", "source", "rows", "rate_hz", "jitter", "gaps", "longest_gap_s", "minimum", "maximum", "norm_median")
+_HISTORY = ("number", "accepted", "reasons", "contract_version", "judged_at", "released_by")
+_CORRECTION = ("field", "value", "before", "who", "why", "corrected_at")
 _FINDING = ("severity", "code", "sentence", "place", "remedy")
-_RELEASE = ("who", "why", "released_at")
+_RELEASE = ("who", "why", "released_at", "withdrawn")
 
 
 def list_quarantined(home: Home, *, study: str | None = None, batch_id: str | None = None) -> pa.Table:
@@ -52,7 +68,7 @@ def list_quarantined(home: Home, *, study: str | None = None, batch_id: str | No
     aside = verdicts.filter(pc.invert(verdicts["accepted"])).drop_columns("accepted")
     ids = aside["recording_id"].to_pylist()
     releases = lake.read("releases", where={"recording_id": ids}).sort_by("released_at").to_pylist()
-    waiting = {row["recording_id"]: row["who"] for row in releases}
+    waiting = {row["recording_id"]: None if row["withdrawn"] else row["who"] for row in releases}
     codes = [", ".join(dict.fromkeys(reason["code"] for reason in reasons)) for reasons in aside["reasons"].to_pylist()]
     told = pa.table(
         {
@@ -77,7 +93,8 @@ def show(home: Home, recording_id: str) -> dict[str, object]:
     -------
     dict
         The recording's own facts; ``accepted`` (None if not judged yet), ``contract_version``, ``released_by``; lists of
-        dicts: ``reasons`` (code, sentence, place, remedy), ``files`` (with sha256), ``streams``, ``findings``, ``releases``.
+        dicts: ``reasons`` (code, sentence, place, remedy), ``files`` (with sha256), ``streams``, ``findings``, ``releases``,
+        ``corrections``, and ``history``: every verdict that it ever had.
         Times are ISO 8601 text, so that it can be written as JSON.
 
     Raises
@@ -86,11 +103,11 @@ def show(home: Home, recording_id: str) -> dict[str, object]:
         If there is no such recording; the error offers the nearest.
     """
     lake = Lake(home)
-    recording = _find(lake, recording_id)
+    recording = find_recording(lake, recording_id)
     where = {"batch_id": str(recording["batch_id"]), "recording_id": recording_id}
     verdicts = lake.read("verdicts", where=where).to_pylist()
     verdict = verdicts[0] if verdicts else {}
-    decisions = lake.read("releases", columns=_RELEASE, where={"recording_id": recording_id}).sort_by("released_at")
+    history = lake.read("verdict_history", columns=_HISTORY, where=where)
     answer = {
         **recording,
         **{name: verdict.get(name) for name in ("accepted", "contract_version", "judged_at", "released_by")},
@@ -98,7 +115,9 @@ def show(home: Home, recording_id: str) -> dict[str, object]:
         "files": lake.read("files", columns=_FILE, where=where).to_pylist(),
         "streams": lake.read("streams", columns=_STREAM, where=where).to_pylist(),
         "findings": lake.read("findings", columns=_FINDING, where=where).to_pylist(),
-        "releases": [_as_text(row) for row in decisions.to_pylist()],
+        "releases": [_as_text(row) for row in releases_of(lake, recording_id)],
+        "corrections": [_as_text(row) for row in corrections_of_recording(lake, recording_id)],
+        "history": [_as_text(row) for row in history.sort_by("number").to_pylist()],
     }
     return _as_text(answer)
 
@@ -122,12 +141,32 @@ def release(home: Home, recording_id: str, *, who: str, why: str) -> None:
         single reading.
     """
     lake = Lake(home)
-    recording = _find(lake, recording_id)
+    recording = find_recording(lake, recording_id)
     if not who.strip() or not why.strip():
         raise KinelakeError(Reason("release_unsigned", "a release needs who decides and why", recording_id, "state both"))
     _refuse_useless(lake, str(recording["batch_id"]), recording_id)
-    row = {"recording_id": recording_id, "who": who.strip(), "why": why.strip(), "released_at": datetime.now(UTC)}
+    write_release(lake, recording_id, who=who, why=why, withdrawn=False)
+
+
+def write_release(lake: Lake, recording_id: str, *, who: str, why: str, withdrawn: bool) -> None:
+    """Take down that a recording is let out, or that this is taken back."""
+    signed = {"who": who.strip(), "why": why.strip(), "released_at": datetime.now(UTC)}
+    row = {"recording_id": recording_id, **signed, "withdrawn": withdrawn}
     lake.append("releases", pa.Table.from_pylist([row], schema=TABLES["releases"].schema))
+
+
+def releases_of(lake: Lake, recording_id: str) -> list[dict[str, object]]:
+    """Return every release of a recording, and every time that one was taken back, oldest first."""
+    where = {"recording_id": recording_id}
+    rows: list[dict[str, object]] = lake.read("releases", columns=_RELEASE, where=where).sort_by("released_at").to_pylist()
+    return rows
+
+
+def corrections_of_recording(lake: Lake, recording_id: str) -> list[dict[str, object]]:
+    """Return every correction of a recording, those taken back included, oldest first."""
+    where = {"recording_id": recording_id}
+    rows: list[dict[str, object]] = lake.read("corrections", columns=_CORRECTION, where=where).sort_by("corrected_at").to_pylist()
+    return rows
 
 
 def _refuse_useless(lake: Lake, batch_id: str, recording_id: str) -> None:
@@ -142,8 +181,15 @@ def _refuse_useless(lake: Lake, batch_id: str, recording_id: str) -> None:
         raise KinelakeError(Reason("nothing_to_release", sentence, recording_id, "mend its files and send them in a new batch"))
 
 
-def _find(lake: Lake, recording_id: str) -> dict[str, object]:
-    rows: list[dict[str, object]] = lake.read("recordings", columns=_RECORDING, where={"recording_id": recording_id}).to_pylist()
+def find_recording(lake: Lake, recording_id: str) -> dict[str, Any]:
+    """Return what is known of a recording.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such recording; the error offers the nearest.
+    """
+    rows: list[dict[str, Any]] = lake.read("recordings", columns=_RECORDING, where={"recording_id": recording_id}).to_pylist()
     if not rows:
         known = lake.read("recordings", columns=["recording_id"])["recording_id"].to_pylist()
         sentence = f"recording '{recording_id}' is not known{did_you_mean(recording_id, known)}"
@@ -160,5 +206,5 @@ def _refuse_unknown(lake: Lake, study: str | None, batch_id: str | None) -> None
             raise UnknownName(Reason(f"{what}_unknown", sentence, remedy="kinelake status"))
 
 
-def _as_text(row: dict[str, object]) -> dict[str, object]:
+def _as_text(row: Mapping[str, object]) -> dict[str, object]:
     return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}

@@ -17,8 +17,8 @@ from typing import Any
 import pyarrow as pa
 
 from quality.charts import Dot, rates_and_pauses
-from quality.checks import people_by_label, told_by_one_person
 from quality.facts import BatchFacts, read_facts
+from quality.overview import people_by_label, told_by_one_person
 from quality.previews import HEIGHT, MOST_READINGS, SHORTEST_PAUSE_S, WIDTH, Preview, read_previews
 from quality.reasons import figure, heading, sign, spoken
 from studies.study import StreamContract, Study

@@ -1,36 +1,29 @@
-"""A study's contract as Great Expectations suites over tables of facts, and the rows that break them.
+"""A study's contract as suites of demands, one for each level: file, stream, recording, label, study.
 
-Belongs here: which column must be like what, and running it. Where the facts come from is in `quality.facts`, how a broken
-demand is told to a person in `quality.reasons`.
+Belongs here: which fact must be like what, and how grave it is if not. Where the facts come from is in `quality.facts`, running
+the demands in `quality.expectations`, how a broken one is told to a person in `quality.reasons` and `quality.checks`.
 """
 
 from __future__ import annotations
 
-import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import Literal
 
 from studies.study import StreamContract, Study
-from warehouse.errors import KinelakeError, Reason
 
-if TYPE_CHECKING:
-    from types import ModuleType
+Level = Literal["file", "stream", "recording", "label", "study"]
+Severity = Literal["error", "warning"]
 
-#: The suite over findings; its name in `suites_of`.
-FILES = "files"
-#: The suite over what the manifest says of a recording.
-MANIFEST = "manifest"
-#: The suite over what a readable recording holds.
-CONTENTS = "contents"
+#: A label with fewer than one recording for so many of the most frequent label is rare.
+MOST_UNEVEN = 5
 
-_HARMLESS = ("warning", "note")
 _LARGEST = sys.float_info.max
-_NOTHING = "\0"
+#: Between these, measured over declared rate: the file's claim is taken for true.
+_AS_DECLARED = (0.9, 1.1)
+#: A sensor that repeats itself more often than this was asked faster than it measures.
+_MOST_HELD = 0.5
 
 
 @dataclass(frozen=True)
@@ -46,47 +39,88 @@ class Demand:
         Smallest and largest allowed number, both included.
     one_of : tuple, optional
         Allowed values.
+    severity : {"error", "warning"}
+        An error sets the recording aside; a warning is told and sets nothing aside.
     """
 
     code: str
     column: str
     between: tuple[float, float] | None = None
     one_of: tuple[str | bool, ...] | None = None
+    severity: Severity = "error"
 
 
 @dataclass(frozen=True)
 class Suite:
-    """The demands on one table of facts."""
+    """The demands on one table of facts.
 
-    name: str
+    Parameters
+    ----------
+    level : str
+    demands : tuple of Demand
+    about : str
+        What of its level it is about, such as one of the study's sensors; empty if all of it.
+    """
+
+    level: Level
     demands: tuple[Demand, ...]
+    about: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of the suite: the level, and what of it it is about."""
+        return f"{self.level}.{self.about}" if self.about else self.level
 
 
-@dataclass(frozen=True)
-class Violation:
-    """A demand and the rows (positions in the table of facts, ascending) that do not fulfil it."""
-
-    suite: str
-    demand: Demand
-    rows: tuple[int, ...]
-
-
-def suites_of(study: Study) -> Mapping[str, Suite]:
-    """Return the suites of a study's contract by name: `FILES`, `MANIFEST`, `CONTENTS`, and one for each declared stream.
+def suites_of(study: Study) -> tuple[Suite, ...]:
+    """Return the suites that give recordings their reasons: file, one for each declared sensor, recording, label.
 
     Examples
     --------
     >>> from studies import find_study
-    >>> list(suites_of(find_study("barbell")))
-    ['files', 'manifest', 'contents', 'accelerometer', 'gyroscope']
+    >>> [suite.name for suite in suites_of(find_study("barbell"))]
+    ['file', 'stream.accelerometer', 'stream.gyroscope', 'recording', 'label']
     """
-    suites = [
-        Suite(FILES, (Demand("file_unreadable", "severity", one_of=_HARMLESS),)),
-        Suite(MANIFEST, (*_labels(study), Demand("participant_unknown", "participant_fits", one_of=(True,)))),
-        Suite(CONTENTS, (*_required_streams(study), *_duration(study))),
-        *(Suite(name, tuple(_stream_demands(contract))) for name, contract in study.streams.items()),
-    ]
-    return {suite.name: suite for suite in suites}
+    return (
+        Suite("file", (Demand("file_unreadable", "severity", one_of=("warning", "note")), *_file_warnings())),
+        *(Suite("stream", tuple(_stream_demands(contract)), about=name) for name, contract in study.streams.items()),
+        Suite(
+            "recording",
+            (Demand("participant_unknown", "participant_fits", one_of=(True,)), *_required_streams(study), *_duration(study)),
+        ),
+        Suite("label", (Demand("label_unknown", "label", one_of=tuple(study.labels)),) if study.labels else ()),
+    )
+
+
+def balance_suite() -> Suite:
+    """Return the suite over the labels of a judged batch: one row for each label, all of it warnings."""
+    return Suite(
+        "label",
+        (
+            Demand("label_absent", "recordings", between=(1, _LARGEST), severity="warning"),
+            Demand("label_rare", "of_most", between=(1 / MOST_UNEVEN, 1), severity="warning"),
+            Demand("label_of_one_person", "of_one_person", one_of=(False,), severity="warning"),
+        ),
+        about="balance",
+    )
+
+
+def study_suite() -> Suite:
+    """Return the suite over a judged batch as a whole, within its study: one row."""
+    return Suite(
+        "study",
+        (
+            Demand("verdict_count", "without_one_verdict", between=(0, 0)),
+            Demand("copy_of_recording", "copies", between=(0, 0)),
+            Demand("copy_in_quarantine", "values_in_another_quarantine", between=(0, 0), severity="warning"),
+        ),
+    )
+
+
+def confounding_suite() -> Suite:
+    """Return the suite over what may take the label's place in the study: one row for each such factor, all of it warnings."""
+    demand = Demand("label_confounded", "confounded", one_of=(False,), severity="warning")
+    return Suite("study", (demand,), about="confounding")
 
 
 def has(stream: str) -> str:
@@ -94,35 +128,8 @@ def has(stream: str) -> str:
     return f"has_{stream}"
 
 
-def violations(tables: Sequence[tuple[Suite, pa.Table]]) -> list[Violation]:
-    """Validate every table of facts against its suite with Great Expectations.
-
-    Parameters
-    ----------
-    tables : sequence of (Suite, Table)
-        Each table with the columns that its suite names. An empty table fulfils everything.
-
-    Returns
-    -------
-    list of Violation
-        In the order of the suites and their demands; only demands that some row does not fulfil.
-
-    Raises
-    ------
-    KinelakeError
-        ``expectation_failed_to_run`` if a demand could not be evaluated: that is no verdict on any recording.
-    """
-    filled = [(suite, facts) for suite, facts in tables if facts.num_rows and suite.demands]
-    if not filled:
-        return []
-    import great_expectations as gx
-
-    source = _quiet_context(gx).data_sources.add_pandas("facts")
-    return [violation for suite, facts in filled for violation in _run(suite, facts, source, gx)]
-
-
-def _labels(study: Study) -> tuple[Demand, ...]:
-    return (Demand("label_unknown", "label", one_of=tuple(study.labels)),) if study.labels else ()
+def _file_warnings() -> tuple[Demand, ...]:
+    return (Demand("file_repaired", "severity", one_of=("error", "note"), severity="warning"),)
 
 
 def _required_streams(study: Study) -> list[Demand]:
@@ -151,61 +158,5 @@ def _stream_demands(contract: StreamContract) -> Iterator[Demand]:
         yield Demand("out_of_range", "maximum", between=contract.range)
     if contract.gravity is not None:
         yield Demand("unit_implausible", "norm_median", between=contract.gravity)
-
-
-def _quiet_context(gx: ModuleType) -> Any:
-    """Everything in memory: no docs site, no progress bars, nobody told."""
-    from great_expectations.data_context.types import base
-
-    stores, bars = base.InMemoryStoreBackendDefaults(), base.ProgressBarsConfig(globally=False)
-    settings = base.DataContextConfig(store_backend_defaults=stores, progress_bars=bars, analytics_enabled=False)
-    return gx.get_context(project_config=settings, mode="ephemeral")
-
-
-def _run(suite: Suite, facts: pa.Table, source: Any, gx: ModuleType) -> list[Violation]:
-    definition = source.add_dataframe_asset(suite.name).add_batch_definition_whole_dataframe(suite.name)
-    batch = definition.get_batch(batch_parameters={"dataframe": _frame(suite, facts)})
-    expectations = [_expectation(number, demand, gx) for number, demand in enumerate(suite.demands)]
-    report = {"result_format": "COMPLETE", "return_unexpected_index_query": False}
-    outcome = batch.validate(gx.ExpectationSuite(name=suite.name, expectations=expectations), result_format=report)
-    rows = {result.expectation_config.meta["demand"]: _rows(result, suite) for result in outcome.results}
-    return [Violation(suite.name, demand, rows[number]) for number, demand in enumerate(suite.demands) if rows[number]]
-
-
-def _frame(suite: Suite, facts: pa.Table) -> Any:
-    """Return the columns that the suite names; what is absent becomes a value that no demand allows.
-
-    Great Expectations leaves absent values out of account, so a rate that could not be measured would pass for a good one.
-    """
-    names = dict.fromkeys(demand.column for demand in suite.demands if demand.column in facts.column_names)
-    return pa.table({name: _visible(facts[name]) for name in names}).to_pandas()
-
-
-def _visible(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    if pa.types.is_floating(column.type):
-        return pc.if_else(pc.is_null(column, nan_is_null=True), math.inf, column)
-    return pc.fill_null(column, _NOTHING) if pa.types.is_string(column.type) else column
-
-
-def _expectation(number: int, demand: Demand, gx: ModuleType) -> Any:
-    kinds, meta = gx.expectations, {"demand": number}
-    if demand.between is not None:
-        low, high = demand.between
-        return kinds.ExpectColumnValuesToBeBetween(column=demand.column, min_value=low, max_value=high, meta=meta)
-    return kinds.ExpectColumnValuesToBeInSet(column=demand.column, value_set=list(demand.one_of or ()), meta=meta)
-
-
-def _rows(result: Any, suite: Suite) -> tuple[int, ...]:
-    rows = result.result.get("unexpected_index_list") or []
-    if result.success or rows:
-        return tuple(sorted(rows))
-    # Great Expectations answers success=False both for rows that fail and for its own errors; without rows it is the latter.
-    wanted = result.expectation_config
-    sentence = f"{wanted.type} on {wanted.kwargs.get('column')} could not be evaluated: {_said(result.exception_info)}"
-    remedy = "this is a fault of the platform, not of the recordings; tell the data team"
-    raise KinelakeError(Reason("expectation_failed_to_run", sentence, f"suite {suite.name}", remedy))
-
-
-def _said(exception_info: Mapping[str, Any]) -> str:
-    parts = [exception_info, *(part for part in exception_info.values() if isinstance(part, Mapping))]
-    return next((str(part["exception_message"]) for part in parts if part.get("exception_message")), "no reason given")
+    yield Demand("rate_not_as_declared", "over_declared", between=_AS_DECLARED, severity="warning")
+    yield Demand("readings_repeated", "held", between=(0, _MOST_HELD), severity="warning")

@@ -8,6 +8,7 @@ body, after sensor and placement: ``gyroscope@waist``.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Annotated
@@ -24,6 +25,13 @@ SENSORS: Mapping[str, str] = {
     "gyroscope": "rad/s",
     "magnetometer": "uT",
     "orientation": "quaternion",  # x, y, z, w
+}
+#: Unit in the lake -> units that somebody may find a stream's values to be in -> factor that makes the one of the other.
+UNITS: Mapping[str, Mapping[str, float]] = {
+    "m/s^2": {"g": 9.80665, "mg": 9.80665e-3, "cm/s^2": 0.01, "m/s^2*g": 1 / 9.80665},  # the last: multiplied by g once too often
+    "rad/s": {"deg/s": math.pi / 180, "mdeg/s": math.pi / 180_000, "rpm": math.pi / 30},
+    "uT": {"nT": 1e-3, "mT": 1e3, "T": 1e6, "G": 100.0, "mG": 0.1},
+    "quaternion": {},
 }
 PLACEMENT = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
@@ -70,6 +78,26 @@ def known_placement(name: str) -> str:
     if not PLACEMENT.fullmatch(name):
         raise ValueError(f"'{name}' is no placement: a-z, 0-9 and '_', a letter first, such as waist")
     return name
+
+
+def si_factor(stream: str, unit: str) -> float:
+    """Return what the values of a stream must be multiplied with if they are found to be in `unit`.
+
+    Examples
+    --------
+    >>> si_factor("accelerometer@waist", "g"), si_factor("gyroscope", "rad/s")
+    (9.80665, 1.0)
+
+    Raises
+    ------
+    ValueError
+        If the unit cannot be converted to the stream's own.
+    """
+    own = unit_of(stream)
+    factors = {own: 1.0, **UNITS[own]}
+    if unit not in factors:
+        raise ValueError(f"'{unit}' is no unit of {stream}{did_you_mean(unit, factors)}")
+    return factors[unit]
 
 
 def known_stream(name: str) -> str:

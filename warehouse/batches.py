@@ -46,13 +46,14 @@ def complete_batch(delivery: Delivered, home: Home, *, contract_version: str, re
         Versions of the contract that its verdicts, and of the recipes that its segments, were made with.
     """
     lake = Lake(home)
-    verdicts = lake.read("verdicts", columns=["accepted", "released_by"], where={"batch_id": delivery.batch_id})
+    verdicts = lake.read("verdicts", columns=["accepted", "released_by", "decisions"], where={"batch_id": delivery.batch_id})
     accepted = pc.sum(verdicts["accepted"]).as_py() or 0
     row = _row(delivery, COMPLETE) | {
         "recordings": verdicts.num_rows,
         "accepted": accepted,
         "quarantined": verdicts.num_rows - accepted,
         "released": verdicts.num_rows - verdicts["released_by"].null_count,
+        "decisions": pc.sum(verdicts["decisions"]).as_py() or 0,
         "contract_version": contract_version,
         "recipe_version": recipe_version,
         "completed_at": datetime.now(UTC),

@@ -6,11 +6,13 @@ an erasure and its proof are `orchestration`'s.
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -74,12 +76,14 @@ def find_traces(participant: str, *, batches: Collection[str], sha256: Collectio
     return Traces(frozenset(own | same), frozenset(people - {participant}), frozenset(paths))
 
 
-def batches_that_mention(recordings: Collection[str], *, batches: Collection[str], home: Home) -> set[str]:
-    """Return the batches in which the reasons of any verdict name one of these recordings."""
-    where = {"batch_id": sorted(batches)}
-    verdicts = Lake(home).read("verdicts", columns=["batch_id", "reasons"], where=where)
-    given = verdicts.filter(pc.greater(pc.list_value_length(verdicts["reasons"]), 0)).to_pylist()
-    return {row["batch_id"] for row in given if any(name in str(row["reasons"]) for name in recordings)}
+def batches_that_mention(participant: str, recordings: Collection[str], *, batches: Collection[str], home: Home) -> set[str]:
+    """Return the batches that name one of these recordings in a verdict that holds or held, or the participant in a check."""
+    lake, where = Lake(home), {"batch_id": sorted(batches)}
+    named = {row["batch_id"] for name in ("verdicts", "verdict_history") for row in _mentions(name, recordings, lake, where)}
+    checks = lake.read("checks", columns=["batch_id", "sentence", "figures"], where=where)
+    alone = rf"(^|[^A-Za-z0-9_-]){re.escape(participant)}($|[^A-Za-z0-9_-])"
+    told = pc.or_(*(pc.match_substring_regex(checks[column], alone) for column in ("sentence", "figures")))
+    return named | _distinct(checks.filter(told))
 
 
 def erase_rows(
@@ -98,7 +102,35 @@ def erase_rows(
         rows = {column: values for column, values in wanted.items() if column in columns}
         if rows:
             deleted += lake.delete(name, rows, where={"batch_id": sorted(batches)} if by_batch else None)
-    return deleted
+    return deleted + _erase_mentions(participant, recordings, batches, lake)
+
+
+def _erase_mentions(participant: str, recordings: Collection[str], batches: Collection[str], lake: Lake) -> int:
+    """Delete what other people's rows say of them: earlier verdicts over their values, corrections that no longer hold."""
+    where = {"batch_id": sorted(batches)}
+    deleted = 0
+    for batch_id in {row["batch_id"] for row in _mentions("verdict_history", recordings, lake, where)}:
+        history = lake.read("verdict_history", where={"batch_id": batch_id})
+        kept = [not _names(reasons, recordings) for reasons in history["reasons"].to_pylist()]
+        lake.replace("verdict_history", history.filter(pa.array(kept)), where={"batch_id": batch_id})
+        deleted += kept.count(False)
+    moved = {"field": "participant", "value": participant}
+    corrections = lake.read("corrections", columns=["correction_id", "recording_id"], where=moved)
+    named = corrections["recording_id"].to_pylist()
+    of_study = lake.read("recordings", columns=["recording_id"], where={**where, "recording_id": named})
+    here = corrections.filter(pc.is_in(corrections["recording_id"], of_study["recording_id"].combine_chunks()))
+    return deleted + lake.delete("corrections", {"correction_id": here["correction_id"].to_pylist()})
+
+
+def _mentions(name: str, recordings: Collection[str], lake: Lake, where: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """Return batch and reasons of every verdict of a table whose reasons name one of these recordings."""
+    verdicts = lake.read(name, columns=["batch_id", "reasons"], where=where)
+    given = verdicts.filter(pc.greater(pc.list_value_length(verdicts["reasons"]), 0)).to_pylist()
+    return [row for row in given if _names(row["reasons"], recordings)]
+
+
+def _names(reasons: object, recordings: Collection[str]) -> bool:
+    return any(name in str(reasons) for name in recordings)
 
 
 def purge(batches: Collection[str], home: Home) -> int:

@@ -49,6 +49,9 @@ _CONFIGURATION = {
 # A commit of somebody who does not hold the lock must fail this one: the files to remove were chosen before it.
 _NO_RETRY = CommitProperties(max_commit_retries=0)
 
+# As many rows as reading writes at once: a row group stays one.
+_SCAN_ROWS = 1 << 18
+
 Where = Mapping[str, str | Sequence[str]]
 
 
@@ -239,6 +242,15 @@ class Lake:
         delta = self._open(table, version)
         files = [] if delta is None else _files_of(delta, table, self.root / name, where)
         return _dataset(table, files).to_table(columns=wanted, filter=_row_filter(table, where or {}))
+
+    def scan(self, name: str, *, where: Where | None = None) -> pa.RecordBatchReader:
+        """Read rows of the newest version as a stream of record batches, so that a table of any size fits in memory."""
+        table = _table(name)
+        _refuse_unknown_columns(table, [*(where or {})])
+        delta = self._open(table)
+        files = [] if delta is None else _files_of(delta, table, self.root / name, where)
+        scanner = _dataset(table, files).scanner(filter=_row_filter(table, where or {}), batch_size=_SCAN_ROWS)
+        return scanner.to_reader()
 
     def read_files(self, name: str, files: Sequence[LakeFile]) -> pa.Table:
         """Read all rows of some files of a table, as `table_version` names them."""

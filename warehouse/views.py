@@ -15,7 +15,10 @@ import pyarrow as pa
 
 from warehouse.schemas import TABLES, Column, Table
 
-_INSIDE = ("batches", "recordings", "verdicts", "models", "evaluations", "training_tables", "releases", "predictions")
+_INSIDE = (
+    *("batches", "recordings", "verdicts", "checks", "releases", "corrections"),
+    *("models", "evaluations", "training_tables", "predictions"),
+)
 _FOLDER = Path(__file__).with_name("sql")
 
 PUBLICATION = Table(

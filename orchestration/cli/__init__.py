@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from orchestration.cli import analysis, deliveries, learning, operation
+from orchestration.cli import analysis, deliveries, learning, operation, quarantine
 from orchestration.cli.face import Face, explain
 from warehouse.errors import KinelakeError
 
@@ -34,7 +34,7 @@ def _options(
     context.obj = Face(home, as_json)
 
 
-for module in (operation, deliveries, analysis, learning):
+for module in (operation, deliveries, quarantine, analysis, learning):
     module.register(app)
 
 

@@ -1,4 +1,4 @@
-"""Commands for whoever delivers: convert-pickles, manifest, submit, report, quarantine, erase."""
+"""Commands for whoever delivers: convert-pickles, manifest, submit, report, erase."""
 
 from __future__ import annotations
 
@@ -124,63 +124,7 @@ def erase(
         raise typer.Exit(1)
 
 
-quarantine = typer.Typer(no_args_is_help=True, help="What was set aside, why, and the way out.")
-
-
-@quarantine.command("list")
-def list_(
-    context: typer.Context,
-    study: Annotated[str | None, typer.Option(help="Only this study.")] = None,
-    batch: Annotated[str | None, typer.Option(help="Only this batch.")] = None,
-) -> None:
-    """List recordings in quarantine with their reason codes."""
-    from quality.quarantine import list_quarantined
-
-    shown = face(context)
-    shown.table(list_quarantined(shown.home, study=study, batch_id=batch).to_pylist(), empty="nothing is in quarantine")
-
-
-@quarantine.command()
-def show(context: typer.Context, recording: Annotated[str, typer.Argument(help="Recording id.")]) -> None:
-    """Show one recording: every reason with its place and remedy, its files and streams."""
-    from quality.quarantine import show as shown_recording
-
-    shown = face(context)
-    found = shown_recording(shown.home, recording)
-    text = "\n".join(_lines(found))
-    shown.answer(found, text)
-
-
-@quarantine.command()
-def release(
-    context: typer.Context,
-    recording: Annotated[str, typer.Argument(help="Recording id.")],
-    who: Annotated[str, typer.Option(help="Who decides.")],
-    why: Annotated[str, typer.Option(help="Why the reasons do not count.")],
-) -> None:
-    """Let a recording out; the decision is kept with who and why, and the next run judges its batch again."""
-    from quality.quarantine import release as release_recording
-
-    shown = face(context)
-    release_recording(shown.home, recording, who=who, why=why)
-    shown.answer({"released": recording, "who": who, "why": why}, f"{recording} is released by {who}; kinelake run takes it up")
-
-
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     for command in (convert_pickles, manifest, submit, report, erase):
         app.command()(command)
-    app.add_typer(quarantine, name="quarantine")
-
-
-def _lines(value: object, indent: int = 0) -> list[str]:
-    pad = "  " * indent
-    if isinstance(value, dict):
-        lines = []
-        for key, part in value.items():
-            nested = isinstance(part, dict | list) and part
-            lines += [f"{pad}{key}:", *_lines(part, indent + 1)] if nested else [f"{pad}{key}: {part}"]
-        return lines
-    if isinstance(value, list):
-        return [line for part in value for line in [f"{pad}-", *_lines(part, indent + 1)]]
-    return [f"{pad}{value}"]

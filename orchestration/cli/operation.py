@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -33,10 +34,21 @@ def run(
     lines += [f"refused {name}: {why}" for name, why in summary.refused.items()]
     lines += [f"waiting {name}: {why}" for name, why in summary.waiting.items()]
     shown.answer(vars(summary), "\n".join(lines))
-    if summary.failed:
-        raise KinelakeError(
-            *(Reason("run_failed", why, name, "kinelake status shows what is there") for name, why in summary.failed.items())
-        )
+    _refuse_failed(summary.failed)
+
+
+def rejudge(
+    context: typer.Context,
+    study: Annotated[str | None, typer.Option(help="Only batches of this study.")] = None,
+    batch: Annotated[str | None, typer.Option(help="Only this batch.")] = None,
+) -> None:
+    """Judge complete batches again by their studies of today; no delivered file is read."""
+    from orchestration.running import rejudge as judge_again
+
+    shown = face(context)
+    summary = judge_again(shown.home, study=study, batch_id=batch, progress=shown.say)
+    shown.answer(vars(summary), f"{len(summary.batches)} batches judged again")
+    _refuse_failed(summary.failed)
 
 
 def up(
@@ -84,7 +96,13 @@ def verify(context: typer.Context) -> None:
         raise KinelakeError(*broken)
 
 
+def _refuse_failed(failed: Mapping[str, str]) -> None:
+    if failed:
+        remedy = "kinelake status shows what is there"
+        raise KinelakeError(*(Reason("run_failed", why, name, remedy) for name, why in failed.items()))
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (demo, run, up, status, verify):
+    for command in (demo, run, rejudge, up, status, verify):
         app.command()(command)

@@ -38,7 +38,9 @@ def test_every_check_is_evaluated_with_figures_and_only_what_was_found_fails(jud
     assert set(checks) == set(CHECKS)
     assert all(check.metadata for check in checks.values())
     assert not checks["stream_contracts"].passed
-    assert checks["stream_contracts"].severity is dg.AssetCheckSeverity.WARN
+    assert checks["stream_contracts"].severity is dg.AssetCheckSeverity.ERROR
+    assert checks["class_balance"].severity is dg.AssetCheckSeverity.WARN
+    assert checks["stream_contracts"].metadata["level"].value == "stream"
     assert checks["every_recording_judged"].passed
     assert checks["every_recording_judged"].blocking
 

@@ -12,11 +12,10 @@ import pytest
 from quality import judging
 from quality.copies import Copies, find_copies
 from quality.facts import read_facts
-from quality.judging import judge_batch
+from quality.judging import ContractFindings, judge_batch
 from quality.quarantine import release
 from studies.study import Study
 from tests.quality.conftest import CONTRACT, FIRST_NS, Recorded, write_batch
-from warehouse.errors import Reason
 from warehouse.home import Home
 from warehouse.lake import Lake
 
@@ -126,16 +125,16 @@ def test_of_two_batches_judged_at_the_same_time_one_finds_the_other(
     """Both have read everything before either looks for copies, and looking takes long."""
     both_have_read = Barrier(2)
 
-    def reasons_later(*_: object) -> dict[str, list[Reason]]:
+    def nothing_later(*_: object) -> ContractFindings:
         both_have_read.wait(timeout=30)
-        return {}
+        return ContractFindings({}, {}, ())
 
     def slowly(*arguments: Any, **named: Any) -> Copies:
         copies = find_copies(*arguments, **named)
         time.sleep(0.2)
         return copies
 
-    monkeypatch.setattr(judging, "contract_reasons", reasons_later)
+    monkeypatch.setattr(judging, "contract_findings", nothing_later)
     monkeypatch.setattr(judging, "find_copies", slowly)
     write_batch(home, Recorded("a"))
     write_batch(home, repeating("b", "a", participant="P002"), batch_id="batch-2")

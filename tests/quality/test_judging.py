@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,14 +16,18 @@ from warehouse.home import Home
 from warehouse.lake import Lake
 
 CHECKS = {
-    "every_recording_judged",
     "files_readable",
+    "files_repaired",
     "stream_contracts",
-    "labels",
-    "participants",
+    "stream_oddities",
     "units",
-    "copies",
+    "recordings_complete",
+    "participants",
+    "labels",
     "class_balance",
+    "every_recording_judged",
+    "copies",
+    "confounding",
 }
 
 
@@ -171,7 +176,7 @@ def test_several_faults_of_one_recording_are_all_told(home: Home, study: Study) 
         facts={"accelerometer": {"rate_hz": 9.0, "jitter": 3.0}},
     )
     judge_batch(write_batch(home, worse), study, home)
-    expected = ["label_unknown", "participant_unknown", "stream_missing", "rate_out_of_contract", "jitter_too_high"]
+    expected = ["rate_out_of_contract", "jitter_too_high", "participant_unknown", "stream_missing", "label_unknown"]
     assert codes_of(home)["odd"] == expected
 
 
@@ -205,7 +210,8 @@ def test_judging_twice_gives_the_same(home: Home, study: Study, clean: Recorded)
     batch = write_batch(home, clean, twin, odd(rate_hz=9.0))
     first, before = judge_batch(batch, study, home), verdicts_of(home)
     second, after = judge_batch(batch, study, home), verdicts_of(home)
-    assert first == second
+    assert (first.changed, second.changed) == (3, 0)
+    assert replace(first, changed=0) == second
     assert [{**row, "judged_at": None} for row in before.values()] == [{**row, "judged_at": None} for row in after.values()]
 
 
@@ -233,7 +239,8 @@ def test_checks_carry_figures_and_only_the_invariant_blocks(home: Home, study: S
     checks = {check.name: check for check in judgement.checks}
     assert set(checks) == CHECKS
     assert [name for name, check in checks.items() if check.blocking] == ["every_recording_judged"]
-    assert {name for name, check in checks.items() if check.passed} == {"every_recording_judged", "copies"}
+    passed = {name for name, check in checks.items() if check.passed}
+    assert passed == {"every_recording_judged", "copies", "files_repaired", "confounding"}
     assert checks["every_recording_judged"].figures == {"recordings": len(CASES) + 1, "verdicts": len(CASES) + 1}
     assert checks["stream_contracts"].figures["rate_out_of_contract"] == 5
     assert checks["stream_contracts"].figures["accelerometer_longest_gap_s"] == 10.0
