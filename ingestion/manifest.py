@@ -1,28 +1,23 @@
 """The manifest of a delivery: which files it has, who they are of, what was done.
 
-Belongs here: reading and checking `manifest.csv`, and drafting one. Whether participants and labels are ones that the
-study knows is judged later, per recording: a wrong one costs itself and not the delivery.
+Belongs here: reading and checking `manifest.csv`; drafting one is `ingestion.draft`'s. Whether participants and labels are
+ones that the study knows is judged later, per recording: a wrong one costs itself and not the delivery.
 """
 
 from __future__ import annotations
 
 import csv
 import difflib
-import hashlib
 import heapq
 import io
 import re
-import zipfile
 from bisect import bisect
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile, zip_longest
-from pathlib import Path
 
-from ingestion.pattern import PathPattern
-from ingestion.source import BROKEN_ZIP, MAX_FILES, Source, normal_path, open_source, path_fault
-from studies.study import Study
-from warehouse.errors import DeliveryRefused, KinelakeError, Reason, did_you_mean
+from ingestion.source import MAX_FILES, normal_path, path_fault
+from warehouse.errors import DeliveryRefused, Reason, did_you_mean
 
 MANIFEST_NAME = "manifest.csv"
 REQUIRED = ("path", "participant")
@@ -34,12 +29,6 @@ MAX_MANIFEST_BYTES = 64 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DRAFT = "`kinelake manifest DIR` drafts one"
-_TABLES = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".zip", ".gz", ".parquet"}
-_EXPORTS = {".cwa", ".gt3x", ".bin", ".fit", ".edf", ".npz", ".npy"}
-_VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".gif"}
-_DATA_FILES = frozenset(_TABLES | _EXPORTS | _VIDEOS)
-_NOT_DATA = re.compile(r"(manifest\.csv|(readme|license|licence|provenance|changelog)\b.*|\..*)", re.IGNORECASE)
-_METADATA_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -96,53 +85,6 @@ def read_manifest(content: bytes, *, name: str, present: Collection[str]) -> Man
     if not records:
         faults.append(Reason("batch_empty", "the manifest names no file", f"{name} row 2", "add a row for every file"))
     return Manifest(name, tuple(rows), tuple(faults))
-
-
-def draft_manifest(folder: Path, study: Study | None, *, pattern: str | None = None, participant_from: str | None = None) -> str:
-    """Draft the manifest of a folder or zip that has none, for a person to check and complete.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder or zip with device files; nothing is extracted.
-    study : Study or None
-        Its `manifest` section gives the defaults of the two parameters below.
-    pattern : str, optional
-        `PathPattern` on the paths. Fields with the name of a column fill it, others become columns of their own.
-        A file that does not fit is listed with empty cells.
-    participant_from : {"device"}, optional
-        Where the pattern names no participant: ``P`` and 8 digits of the hash of the device id in Sensor Logger's
-        Metadata.csv.
-
-    Returns
-    -------
-    str
-        CSV, a row for every file that looks like device data, sorted by path: path, participant, label, further
-        columns that have a value, further fields of the pattern.
-
-    Raises
-    ------
-    DeliveryRefused
-        If there is no such folder or zip, or no device data in it.
-    KinelakeError
-        If the pattern is none, or fits no file.
-    """
-    defaults = study.manifest if study else None
-    pattern = pattern if pattern is not None else (defaults.pattern if defaults else None)
-    participant_from = participant_from or (defaults.participant_from if defaults else None)
-    if participant_from not in (None, "device"):
-        sentence = f"participants cannot be taken from '{participant_from}'{did_you_mean(participant_from, ['device'])}"
-        raise KinelakeError(Reason("participant_from_unknown", sentence))
-    with open_source(folder) as source:
-        paths = sorted(path for path in source.files if _is_device_data(path))
-        if not paths:
-            sentence = f"none of its {len(source.files)} files looks like device data ({' '.join(sorted(_DATA_FILES))})"
-            raise DeliveryRefused(Reason("no_device_data", sentence, str(folder), "name the folder or zip that holds recordings"))
-        rows = [{"path": path, **fields} for path, fields in zip(paths, _fields(paths, pattern), strict=True)]
-        if participant_from == "device":
-            for row in rows:
-                row["participant"] = row.get("participant") or _participant_of_device(source, row["path"])
-    return _as_csv(rows)
 
 
 def _table(content: bytes, name: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -259,49 +201,3 @@ def _common_ends(one: str, other: str) -> int:
         sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*pairs, strict=False)))
         for pairs in ((one, other), (one[::-1], other[::-1]))
     )
-
-
-def _is_device_data(path: str) -> bool:
-    name = path.rpartition("/")[2]
-    hidden = any(part.startswith(".") for part in path.split("/"))
-    return Path(name).suffix.casefold() in _DATA_FILES and not hidden and not _NOT_DATA.match(name)
-
-
-def _fields(paths: Sequence[str], pattern: str | None) -> list[dict[str, str]]:
-    if pattern is None:
-        return [{} for _ in paths]
-    template = PathPattern(pattern)
-    found = [template.fields(path) for path in paths]
-    if not any(fields is not None for fields in found):
-        sentence = f"pattern '{pattern}' fits none of the {len(paths)} files, such as '{paths[0]}'"
-        remedy = "give another with --pattern; '*' fits everything and fills nothing"
-        raise KinelakeError(Reason("pattern_fits_nothing", sentence, remedy=remedy))
-    return [fields or {} for fields in found]
-
-
-def _participant_of_device(source: Source, path: str) -> str:
-    device = _device(source, path) if path.casefold().endswith(".zip") else ""
-    return f"P{hashlib.sha256(device.encode()).hexdigest()[:8]}" if device else ""
-
-
-def _device(source: Source, path: str) -> str:
-    try:
-        with source.open(path) as stream, zipfile.ZipFile(stream) as export:
-            inside = [member for member in export.infolist() if member.filename.rpartition("/")[2] == "Metadata.csv"]
-            text = export.open(inside[0]).read(_METADATA_BYTES).decode("utf-8-sig", "replace") if inside else ""
-    except (*BROKEN_ZIP, RuntimeError, OSError):
-        return ""  # the cell stays empty for a person to see; what is wrong with the export is said when it is read
-    rows = list(csv.reader(io.StringIO(text)))[:2]
-    facts = {name.strip().casefold(): value.strip() for name, value in zip(*rows, strict=False)} if len(rows) == 2 else {}
-    return facts.get("device id") or facts.get("device name") or ""
-
-
-def _as_csv(rows: Sequence[Mapping[str, str]]) -> str:
-    filled = {column for row in rows for column, value in row.items() if value}
-    known = [column for column in COLUMNS if column in filled or column in ("path", "participant", "label")]
-    further = list(dict.fromkeys(column for row in rows for column in row if column not in COLUMNS))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [*known, *further], restval="", lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

@@ -1,6 +1,6 @@
 """Patterns that take participant, label and more out of paths: ``{participant}-{label}-{load}_*``.
 
-Belongs here: the little language and its faults. Which paths, and where the fields go, is in `ingestion.manifest`.
+Belongs here: the little language and its faults. Which paths, and where the fields go, is in `ingestion.draft`.
 """
 
 from __future__ import annotations

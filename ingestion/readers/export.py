@@ -27,7 +27,8 @@ ALWAYS_ALLOWED_BYTES = 1 << 26
 NOT_MOTION_DATA = "not_motion_data"
 
 _ENCRYPTED = 0x1
-_READABLE = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
+#: What phones write. Damage in bzip2 looks like that of a disk.
+_READABLE = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _DRIVE = re.compile(r"[A-Za-z]:")
 _ZIP_AGAIN = "make the zip again with the app's own export, or send the folder as it is"
 
@@ -77,7 +78,7 @@ def reading(member: DeviceFile) -> Iterator[None]:
         _check_bytes(member)
         raise
     except ZIP_FAULTS as error:
-        if _in_archive(member):
+        if in_archive(member):
             raise _damaged(member, error) from error
         raise
 
@@ -104,16 +105,17 @@ def _check(name: str, entries: Sequence[zipfile.ZipInfo]) -> None:
         if entry.flag_bits & _ENCRYPTED:
             raise UnreadableFile(Reason("zip_encrypted", "a member is encrypted", place, "send the archive without a password"))
         if entry.compress_type not in _READABLE:
-            sentence = f"a member is compressed by method {entry.compress_type}; deflate, bzip2, lzma and none can be read"
+            sentence = f"a member is compressed by method {entry.compress_type}; deflate and none can be read"
             raise UnreadableFile(Reason("zip_compression", sentence, place, _ZIP_AGAIN))
 
 
-def _in_archive(member: DeviceFile) -> bool:
+def in_archive(member: DeviceFile) -> bool:
+    """Return True for a member of an archive, False for a loose file."""
     return "::" in member.name
 
 
 def _check_bytes(member: DeviceFile) -> None:
-    if not _in_archive(member):
+    if not in_archive(member):
         return
     try:
         with member.open() as stream:

@@ -23,7 +23,7 @@ from studies.formats import Formats
 HEAD_BYTES = 1 << 16
 
 #: What `zipfile` raises on archives that are damaged, cut off or made to mislead.
-ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError, ValueError)
+ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError, ValueError, OverflowError)
 
 _ZIP_MAGIC = b"PK\x03\x04"
 _LOCAL_HEADER = re.compile(re.escape(_ZIP_MAGIC) + rb".{22}(..)..", re.DOTALL)

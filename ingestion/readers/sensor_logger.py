@@ -63,7 +63,7 @@ def read(files: Sequence[DeviceFile], hints: Hints = NO_HINTS) -> Reading:
 
 def _read_members(members: Sequence[DeviceFile], hints: Hints) -> Reading:
     chosen, findings = motion_files(members)
-    lost = unnamed(members[0]) if len(members) == 1 and sensor_in(members[0]) is None else None
+    lost = _lost(members)
     left_out = [] if lost else [member for member in members if sensor_in(member) is None]
     metadata, found = _metadata_of(chosen, hints, _place(chosen, members))
     raws, broken = _read_sensors(chosen) if lost is None else _read_unnamed(lost, hints)
@@ -81,6 +81,12 @@ def _read_members(members: Sequence[DeviceFile], hints: Hints) -> Reading:
         metadata={**metadata.stated, **counts(members, left_out)},
         left_out=len(left_out),
     )
+
+
+def _lost(members: Sequence[DeviceFile]) -> Unnamed | None:
+    """Return what can be told of a loose file that is of no sensor by its name; a member of an archive is not even looked at."""
+    alone = len(members) == 1 and not export.in_archive(members[0])
+    return unnamed(members[0]) if alone and sensor_in(members[0]) is None else None
 
 
 def _place(chosen: Mapping[str, DeviceFile], members: Sequence[DeviceFile]) -> str:

@@ -89,9 +89,9 @@ def _same_bytes(first: DeviceFile, second: DeviceFile) -> bool:
 
 def left_out_findings(members: Sequence[DeviceFile]) -> list[Finding]:
     """Say for every loose file that it was left out, and once for an archive, if anything private was in it."""
-    loose = [member for member in members if "::" not in member.name]
+    loose = [member for member in members if not export.in_archive(member)]
     private = [
-        kind for member in members if "::" in member.name and member.size and (kind := kind_of(_inside(member))) in PRIVATE
+        kind for member in members if export.in_archive(member) and member.size and (kind := kind_of(_inside(member))) in PRIVATE
     ]
     remedy = "nothing to do; leave it out of the next delivery"
     sentence = "the file is no motion file of Sensor Logger and was not read"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ingestion.delivery import deliver
-from ingestion.manifest import draft_manifest
+from ingestion.draft import draft_manifest
 from ingestion.pickles.conversion import TableFormat
 from ingestion.pickles.conversion import convert_pickles as convert_folder
 from orchestration.cli.face import face

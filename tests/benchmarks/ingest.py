@@ -20,7 +20,7 @@ import pyarrow.csv as pa_csv
 
 from ingestion.batch import read_batch
 from ingestion.delivery import deliver
-from ingestion.manifest import draft_manifest
+from ingestion.draft import draft_manifest
 from studies import Study, find_study
 from warehouse.home import Home
 

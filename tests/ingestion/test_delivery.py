@@ -21,7 +21,7 @@ import pytest
 
 from ingestion import source as source_module
 from ingestion.delivery import deliver
-from ingestion.manifest import draft_manifest
+from ingestion.draft import draft_manifest
 from ingestion.receipt import Receipt
 from ingestion.vault import Vault
 from studies.loader import find_study

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ingestion.delivery import deliver
-from ingestion.manifest import draft_manifest
+from ingestion.draft import draft_manifest
 from orchestration.classifying import classify_files
 from orchestration.running import run
 from orchestration.status import model_versions, status

@@ -8,7 +8,7 @@ import pytest
 
 from ingestion.batch import read_batch
 from ingestion.delivery import deliver
-from ingestion.manifest import draft_manifest
+from ingestion.draft import draft_manifest
 from quality.judging import judge_batch
 from quality.report import write_report
 from studies import find_study

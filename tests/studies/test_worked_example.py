@@ -12,7 +12,7 @@ import pytest
 from assets.resources import delivered
 from ingestion.batch import read_batch
 from ingestion.delivery import deliver
-from ingestion.manifest import draft_manifest
+from ingestion.draft import draft_manifest
 from ml.preprocessing.batch import resample_batch, segment_batch
 from ml.preprocessing.examples import freeze_examples
 from quality.judging import judge_batch

@@ -1,0 +1,150 @@
+"""Drafts the manifest of a folder or zip that has none, from the names of its files and what their readers tell.
+
+Belongs here: a first version for a person to check. Reading and checking a manifest is `ingestion.manifest`'s.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+from ingestion.grouping import captures
+from ingestion.manifest import COLUMNS
+from ingestion.pattern import PathPattern
+from ingestion.readers import DeviceFile
+from ingestion.source import Source, open_source
+from studies.study import Study
+from warehouse.errors import DeliveryRefused, KinelakeError, Reason, did_you_mean
+
+_TABLES = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".zip", ".gz", ".parquet"}
+_EXPORTS = {".cwa", ".gt3x", ".bin", ".fit", ".edf", ".npz", ".npy"}
+_VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".gif"}
+_DATA_FILES = frozenset(_TABLES | _EXPORTS | _VIDEOS)
+_NOT_DATA = re.compile(r"(manifest\.csv|(readme|license|licence|provenance|changelog)\b.*|\..*)", re.IGNORECASE)
+
+
+def draft_manifest(folder: Path, study: Study | None, *, pattern: str | None = None, participant_from: str | None = None) -> str:
+    """Draft the manifest of a folder or zip that has none, for a person to check and complete.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder or zip with device files; nothing is extracted.
+    study : Study or None
+        Its `manifest` section gives the defaults of the two parameters below.
+    pattern : str, optional
+        `PathPattern` on the paths. Fields with the name of a column fill it, others become columns of their own.
+        A file that does not fit is listed with empty cells.
+    participant_from : {"device"}, optional
+        Where the pattern names no participant: ``P`` and 8 digits of what the file's reader gives in place of the device's
+        serial number.
+
+    Returns
+    -------
+    str
+        CSV, a row for every file that looks like device data, sorted by path: path, participant, label, further
+        columns that have a value, further fields of the pattern.
+
+    Raises
+    ------
+    DeliveryRefused
+        If there is no such folder or zip, or no device data in it.
+    KinelakeError
+        If the pattern is none, or fits no file.
+    """
+    defaults = study.manifest if study else None
+    pattern = pattern if pattern is not None else (defaults.pattern if defaults else None)
+    participant_from = participant_from or (defaults.participant_from if defaults else None)
+    if participant_from not in (None, "device"):
+        sentence = f"participants cannot be taken from '{participant_from}'{did_you_mean(participant_from, ['device'])}"
+        raise KinelakeError(Reason("participant_from_unknown", sentence))
+    with open_source(folder) as source:
+        paths = sorted(path for path in source.files if _is_device_data(path))
+        if not paths:
+            sentence = f"none of its {len(source.files)} files looks like device data ({' '.join(sorted(_DATA_FILES))})"
+            raise DeliveryRefused(Reason("no_device_data", sentence, str(folder), "name the folder or zip that holds recordings"))
+        rows = [{"path": path, **fields} for path, fields in zip(paths, _fields(paths, pattern), strict=True)]
+        if participant_from == "device":
+            participants = _participants_of_devices(source, paths)
+            for row in rows:
+                row["participant"] = row.get("participant") or participants.get(row["path"], "")
+    return _as_csv(rows)
+
+
+def _is_device_data(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    hidden = any(part.startswith(".") for part in path.split("/"))
+    return Path(name).suffix.casefold() in _DATA_FILES and not hidden and not _NOT_DATA.match(name)
+
+
+def _fields(paths: Sequence[str], pattern: str | None) -> list[dict[str, str]]:
+    if pattern is None:
+        return [{} for _ in paths]
+    template = PathPattern(pattern)
+    found = [template.fields(path) for path in paths]
+    if not any(fields is not None for fields in found):
+        sentence = f"pattern '{pattern}' fits none of the {len(paths)} files, such as '{paths[0]}'"
+        remedy = "give another with --pattern; '*' fits everything and fills nothing"
+        raise KinelakeError(Reason("pattern_fits_nothing", sentence, remedy=remedy))
+    return [fields or {} for fields in found]
+
+
+def _participants_of_devices(source: Source, paths: Sequence[str]) -> dict[str, str]:
+    """Return a participant for every file whose device is named; the others stay empty for a person to see."""
+    found = [capture for capture in captures([_device_file(source, path) for path in paths]) if capture.reader]
+    devices = [(capture, capture.reader.device(capture.files)) for capture in found if capture.reader]
+    return {file.name: f"P{device[:8]}" for capture, device in devices for file in capture.files if device}
+
+
+def _device_file(source: Source, path: str) -> DeviceFile:
+    def opened() -> BinaryIO:
+        return cast(BinaryIO, io.BufferedReader(_Opened(source.open(path))))
+
+    with opened() as stream:
+        anything = len(stream.read(1))  # a draft asks no more of a size than whether there is anything
+    return DeviceFile(path, anything, opened)
+
+
+class _Opened(io.RawIOBase):
+    """A file of a source as a stream that leaves its context when it is closed."""
+
+    def __init__(self, context: AbstractContextManager[IO[bytes]]) -> None:
+        self._context, self._stream = context, context.__enter__()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._stream.seekable()
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._context.__exit__(None, None, None)
+
+
+def _as_csv(rows: Sequence[Mapping[str, str]]) -> str:
+    filled = {column for row in rows for column, value in row.items() if value}
+    known = [column for column in COLUMNS if column in filled or column in ("path", "participant", "label")]
+    further = list(dict.fromkeys(column for row in rows for column in row if column not in COLUMNS))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*known, *further], restval="", lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
