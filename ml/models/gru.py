@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from ml.models.network import Features, NetworkClassifier
@@ -53,5 +54,6 @@ class Steps(Features):
 
     def forward(self, signals: Tensor) -> Tensor:
         whole = signals[:, signals.shape[1] % self.samples :]
-        states: Tensor = self.recurrence(whole.reshape(len(whole), -1, self.samples * whole.shape[2]))
+        steps = torch.cat([whole[:, number :: self.samples] for number in range(self.samples)], dim=2)
+        states: Tensor = self.recurrence(steps)
         return states
