@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,27 +18,26 @@ from itertools import islice
 from operator import attrgetter, itemgetter
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
-from ingestion.facts import StreamFacts, measure
+from ingestion.facts import measure
+from ingestion.gaps import gaps_of
 from ingestion.grouping import Capture, captures
-from ingestion.order import Prepared, prepared
+from ingestion.order import prepared
 from ingestion.parallel import in_parallel
 from ingestion.readers import NO_HINTS, READERS, DeviceFile, Hints, known_by_content
 from ingestion.receipt import DeliveredFile, Receipt
 from ingestion.recording import Finding, Reading, Stream
+from ingestion.repairs import clock_findings, repairs_of
 from ingestion.rows import SAMPLES, ReadRecording, Rows, sample_batches
+from ingestion.units import Measured, settled
 from ingestion.vault import Vault
 from studies.study import Study
 from warehouse.errors import KinelakeError, Reason, UnreadableFile
 from warehouse.home import Home
 from warehouse.lake import Lake
 
-#: More than this share of steps that run backwards is no repair any more but a broken clock.
-MOST_BACKWARDS = 0.01
-
-_SMALL_TABLES = ("streams", "annotations", "findings", "files", "recordings")
+_SMALL_TABLES = ("streams", "gaps", "repairs", "annotations", "findings", "files", "recordings")
 _AHEAD = 2
 
 
@@ -100,7 +99,7 @@ def read_file(path: Path, hints: Hints = NO_HINTS) -> Reading:
     Returns
     -------
     Reading
-        Streams sorted by time, without repeats of a time stamp.
+        Streams sorted by time, without repeats of a time stamp, in SI units.
 
     Raises
     ------
@@ -120,7 +119,7 @@ def read_file(path: Path, hints: Hints = NO_HINTS) -> Reading:
     reading = _reading(known[0], hints) if known else _unknown(DeviceFile(str(path), 1, lambda: path.open("rb")))
     if not reading.streams:
         raise UnreadableFile(*(finding.reason for finding in reading.findings if finding.severity == "error"))
-    return replace(reading, streams=tuple(map(_sorted, reading.streams)))
+    return replace(reading, streams=_in_order(reading.streams))
 
 
 def _inside(folder: Path) -> list[DeviceFile]:
@@ -136,9 +135,9 @@ def _near(path: Path, hints: Hints) -> list[DeviceFile]:
     return [sibling for sibling in _inside(path.parent) if reader.pairing_key(sibling) == key]
 
 
-def _sorted(stream: Stream) -> Stream:
-    ready = prepared(stream)
-    return replace(stream, t_ns=ready.t_ns, values=ready.values)
+def _in_order(streams: Sequence[Stream]) -> tuple[Stream, ...]:
+    found, _ = settled(list(map(_measured, streams)))
+    return tuple(replace(one.stream, t_ns=one.ready.t_ns, values=one.ready.values) for one in found)
 
 
 def _reads(receipt: Receipt, study: Study, home: Home) -> Iterator[ReadRecording]:
@@ -178,15 +177,22 @@ def _read(recording_id: str, capture: Capture, delivered: Mapping[str, Delivered
     timezones = (delivered[file.name].timezone for file in capture.files)
     reading = _reading(capture, Hints(study.formats, next(filter(None, timezones), "")))
     inputs = sorted(reading.streams, key=attrgetter("name"))
-    streams = in_parallel(_measured, inputs, size=sum(stream.values.nbytes for stream in inputs))
-    clocks = [finding for measured in streams for finding in _clock_findings(*measured)]
-    files = tuple(delivered[file.name] for file in capture.files)
-    return ReadRecording(recording_id, files, reading, tuple(streams), (*reading.findings, *clocks))
+    streams, units = settled(in_parallel(_measured, inputs, size=sum(stream.values.nbytes for stream in inputs)))
+    clocks = [finding for measured in streams for finding in clock_findings(measured)]
+    return ReadRecording(
+        recording_id=recording_id,
+        delivered=tuple(delivered[file.name] for file in capture.files),
+        reading=reading,
+        streams=tuple(streams),
+        findings=(*reading.findings, *clocks, *units),
+        repairs=(*reading.repairs, *(repair for measured in streams for repair in repairs_of(measured))),
+        gaps=gaps_of(streams),
+    )
 
 
-def _measured(stream: Stream) -> tuple[Stream, Prepared, StreamFacts]:
+def _measured(stream: Stream) -> Measured:
     ready = prepared(stream)
-    return stream, ready, measure(stream, ready)
+    return Measured(stream, ready, measure(stream, ready))
 
 
 def _reading(capture: Capture, hints: Hints) -> Reading:
@@ -204,24 +210,6 @@ def _unknown(file: DeviceFile) -> Reading:
     if not file.size:
         reason = Reason("file_empty", "the file has 0 bytes", file.name, "export the recording again from the app")
     return Reading(format="", findings=(Finding(reason),))
-
-
-def _clock_findings(stream: Stream, ready: Prepared, facts: StreamFacts) -> list[Finding]:
-    findings = []
-    if facts.out_of_order:
-        row = int(np.argmax(np.diff(stream.t_ns) < 0)) + 3
-        stray = facts.out_of_order - ready.replayed
-        sentence = (
-            f"{facts.out_of_order} of {facts.rows} readings come after a later one, {ready.replayed} of them repeat an earlier "
-            "one; the rows were sorted by time"
-        )
-        severity = "error" if stray > MOST_BACKWARDS * facts.rows else "warning"
-        remedy = f"more than {MOST_BACKWARDS:.0%} that are no repeats is a broken clock: record again; less is repaired"
-        findings.append(Finding(Reason("time_backwards", sentence, f"{stream.source} row {row}", remedy), severity))
-    if facts.duplicates:
-        sentence = f"{facts.duplicates} of {facts.rows} readings have the time stamp of another one; the first of each was kept"
-        findings.append(Finding(Reason("time_duplicates", sentence, stream.source, "nothing to do"), "note"))
-    return findings
 
 
 def _sample_batches(reads: Iterable[ReadRecording], receipt: Receipt, study: Study, rows: Rows) -> Iterator[pa.RecordBatch]:

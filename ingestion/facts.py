@@ -54,6 +54,7 @@ class StreamFacts:
     maximum: float | None
     norm_median: float | None
     norm_rest: float | None
+    still: float | None
     value_hash: str | None
 
 
@@ -112,7 +113,7 @@ def measure(stream: Stream, ready: Prepared | None = None) -> StreamFacts:
     ready = ready or prepared(stream)
     t_ns, values = ready.t_ns, ready.values
     if not t_ns.size:
-        return StreamFacts(0, *(None,) * 5, 0, None, 0, 0, *(None,) * 7)
+        return StreamFacts(0, *(None,) * 5, 0, None, 0, 0, *(None,) * 8)
     clock = clock_of(t_ns) if t_ns.size > 1 else None
     rate_hz = _NS_PER_S / clock.median_ns if clock else None
     low, high, held = _extremes(values)
@@ -134,6 +135,7 @@ def measure(stream: Stream, ready: Prepared | None = None) -> StreamFacts:
         maximum=float(high.max()),
         norm_median=float(np.median(norms.all)),
         norm_rest=float(np.median(norms.still)) if norms.still.size >= FEWEST_STILL else None,
+        still=norms.still.size / norms.all.size,
         value_hash=hash_of_blocks(lambda: (part for (part,) in in_blocks(values)), rows=len(values), channels=values.shape[1]),
     )
 

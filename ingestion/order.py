@@ -91,6 +91,17 @@ def prepared(stream: Stream) -> Prepared:
     return Prepared(t_ns, values, repeats + replayed, out_of_order, replayed)
 
 
+def first_step_back(t_ns: _Times) -> int:
+    """Return the first row, from 0, whose time is before that of the row before it; there must be one."""
+    row, last = 0, np.int64(np.iinfo(np.int64).min)
+    for (part,) in in_blocks(t_ns):
+        back = part < np.concatenate([[last], part[:-1]])
+        if back.any():
+            break
+        row, last = row + len(part), part[-1]
+    return row + int(np.argmax(back))
+
+
 def _out_of_order(t_ns: _Times) -> int:
     count, latest = 0, np.iinfo(np.int64).min
     for (part,) in in_blocks(t_ns):

@@ -1,5 +1,5 @@
-"""Turns recordings, once read and measured, into rows of the tables `files`, `recordings`, `streams`, `annotations`,
-`findings` and `samples`.
+"""Turns recordings, once read and measured, into rows of the tables `files`, `recordings`, `streams`, `gaps`, `repairs`,
+`annotations`, `findings` and `samples`.
 
 Belongs here: which column is filled from what. Their types and meaning are in `warehouse.schemas`.
 """
@@ -7,17 +7,18 @@ Belongs here: which column is filled from what. Their types and meaning are in `
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
-from ingestion.facts import StreamFacts
-from ingestion.order import Prepared
 from ingestion.readers.export import NOT_MOTION_DATA
 from ingestion.receipt import DeliveredFile, Receipt
-from ingestion.recording import Finding, Reading, Stream
+from ingestion.recording import Finding, Reading, Repair, Stream
+from ingestion.spool import let_go
+from ingestion.units import Measured
+from studies.sensors import placement_of, sensor_of
 from studies.study import Study
 from warehouse.schemas import TABLES
 from warehouse.value_hash import recording_hash
@@ -41,17 +42,23 @@ class ReadRecording:
         Its files, sorted by path; never empty.
     reading : Reading
         As the reader gave it.
-    streams : tuple of (Stream, Prepared, StreamFacts)
+    streams : tuple of Measured
         Sorted by name.
     findings : tuple of Finding
-        The reader's, and those about its clocks.
+        The reader's, and those about its clocks and units.
+    repairs : tuple of Repair
+        Likewise.
+    gaps : Table
+        Of all streams, as `ingestion.gaps` lists them.
     """
 
     recording_id: str
     delivered: tuple[DeliveredFile, ...]
     reading: Reading
-    streams: tuple[tuple[Stream, Prepared, StreamFacts], ...]
+    streams: tuple[Measured, ...]
     findings: tuple[Finding, ...]
+    repairs: tuple[Repair, ...]
+    gaps: pa.Table
 
     @property
     def participant(self) -> str:
@@ -67,6 +74,8 @@ class Rows:
     streams: list[_Row] = field(default_factory=list)
     annotations: list[_Row] = field(default_factory=list)
     findings: list[_Row] = field(default_factory=list)
+    repairs: list[_Row] = field(default_factory=list)
+    gaps: list[pa.Table] = field(default_factory=list)
     samples: int = 0
 
     def add(self, read: ReadRecording, receipt: Receipt, study: Study) -> None:
@@ -77,12 +86,17 @@ class Rows:
         self.files += [{**known, **_file_row(file, read, places)} for file in read.delivered]
         self.recordings.append({**known, **_recording_row(read, receipt, study)})
         self.streams += [{**known, **_stream_row(stream), **asdict(facts)} for stream, _, facts in read.streams]
+        self.repairs += [{**known, **_repair_row(repair)} for repair in read.repairs]
+        self.gaps.append(_with(known, read.gaps))
         self.annotations += [{**known, **asdict(annotation)} for annotation in read.reading.annotations]
         self.findings += [{"recording_id": read.recording_id, "path": path, **_finding_row(finding)} for path, finding in places]
 
     def table(self, name: str) -> pa.Table:
         """Return the rows of one table, without its partition column."""
-        return pa.Table.from_pylist(getattr(self, name), schema=unpartitioned(name))
+        schema, rows = unpartitioned(name), getattr(self, name)
+        if name == "gaps":  # there may be millions: they come as columns
+            return pa.concat_tables([schema.empty_table(), *(found.select(schema.names) for found in rows)])
+        return pa.Table.from_pylist(rows, schema=schema)
 
 
 def unpartitioned(name: str) -> pa.Schema:
@@ -103,7 +117,8 @@ def sample_batches(read: ReadRecording) -> Iterator[pa.RecordBatch]:
             texts = [pa.repeat(text, t_ns.size) for text in (read.recording_id, read.participant, stream.name)]
             axes = [pa.array(np.ascontiguousarray(values[:, axis])) for axis in range(values.shape[1])]
             absent = [pa.nulls(t_ns.size, pa.float32())] * (4 - len(axes))
-            yield pa.RecordBatch.from_arrays([*texts, pa.array(t_ns), *axes, *absent], schema=SAMPLES)
+            yield pa.RecordBatch.from_arrays([*texts, pa.array(np.asarray(t_ns)), *axes, *absent], schema=SAMPLES)
+            let_go(ready.t_ns, ready.values)
 
 
 def _path_of(finding: Finding, read: ReadRecording) -> str:
@@ -168,5 +183,25 @@ def _finding_row(finding: Finding) -> _Row:
     return {"severity": finding.severity, **asdict(finding.reason)}
 
 
+def _repair_row(repair: Repair) -> _Row:
+    return {column: None if value == "" else value for column, value in asdict(repair).items()}
+
+
+def _with(known: Mapping[str, str], rows: pa.Table) -> pa.Table:
+    for column, text in known.items():
+        rows = rows.append_column(column, pa.repeat(text, rows.num_rows))
+    return rows
+
+
 def _stream_row(stream: Stream) -> _Row:
-    return {"stream": stream.name, "unit": stream.unit, "source": stream.source, "declared_rate_hz": stream.declared_rate_hz}
+    return {
+        "stream": stream.name,
+        "sensor": sensor_of(stream.name),
+        "placement": placement_of(stream.name) or None,
+        "unit": stream.unit,
+        "declared_unit": stream.declared_unit or None,
+        "source": stream.source,
+        "declared_rate_hz": stream.declared_rate_hz,
+        "drift_ppm": stream.drift_ppm,
+        "truncated": any(repair.kind == "tail_cut" for repair in stream.repairs),
+    }

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import ingest, orchestrate, publishing, resample, training
+from tests.benchmarks import ingest, long_recordings, orchestrate, publishing, resample, training
 
 _BENCHMARKS: dict[str, Callable[[], list[dict[str, object]]]] = {
     "ingest": ingest.run,
+    "long_recordings": long_recordings.run,
     "resample": resample.run,
     "orchestrate": orchestrate.run,
     "publishing": publishing.run,

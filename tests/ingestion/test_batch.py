@@ -22,7 +22,7 @@ from warehouse.home import Home
 from warehouse.lake import Lake
 
 ACCELEROMETER, GYROSCOPE = metabase_name(), metabase_name("Gyroscope", rate="100.000")
-TABLES = ("files", "recordings", "streams", "samples", "annotations", "findings")
+TABLES = ("files", "recordings", "streams", "samples", "gaps", "repairs", "annotations", "findings")
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def study() -> Study:
 def pair(seed: int = 0) -> dict[str, str | bytes]:
     return {
         ACCELEROMETER: metabase_csv(rocking(100, seed=seed)),
-        GYROSCOPE: metabase_csv(rocking(200, seed=seed + 1), unit="deg/s", step_ms=10),
+        GYROSCOPE: metabase_csv(rocking(200, seed=seed + 1) * 50, unit="deg/s", step_ms=10),
     }
 
 
@@ -291,3 +291,72 @@ def test_the_real_files_become_their_recordings(home, study, real):
     streams = rows(home, "streams")
     assert len({row["value_hash"] for row in streams if row["stream"] == "accelerometer"}) == 59
     assert sum(row["rows"] for row in streams) == summary.samples == len(Lake(home).read("samples", columns=["t_ns"]))
+
+
+def test_every_repair_is_a_row_that_says_what_was_done_to_which_stream(home, study):
+    resting = rocking(200) * [200, 200, 1000]  # the header says g, the numbers are milli-g
+    lines = metabase_csv(resting).splitlines(keepends=True)
+    text = "".join([*lines, *lines[-88:], "17000000"])
+    read_batch(delivered(home, {"walk.csv": text}), study, home)
+    found = {str(row["kind"]): row for row in rows(home, "repairs")}
+    assert {kind: row["rows"] for kind, row in found.items()} == {
+        "tail_cut": 1,
+        "sorted": 87,
+        "replay_removed": 88,
+        "unit_converted": 200,
+    }
+    assert all(
+        (row["stream"], row["participant"], row["source"]) == ("accelerometer", "P001", "walk.csv") for row in found.values()
+    )
+    assert all(row["sentence"] for row in found.values())
+    (stream,) = rows(home, "streams")
+    assert (stream["declared_unit"], stream["unit"], stream["truncated"]) == ("g", "m/s^2", True)
+    assert stream["norm_median"] == pytest.approx(G, rel=0.02)
+
+
+def test_a_clean_recording_has_no_repairs_and_no_gaps(home, study):
+    read_batch(delivered(home, pair()), study, home)
+    assert (rows(home, "repairs"), rows(home, "gaps")) == ([], [])
+    for stream in rows(home, "streams"):
+        assert (stream["sensor"], stream["placement"], stream["truncated"]) == (stream["stream"], None, False)
+
+
+def test_gaps_are_rows_as_many_as_the_stream_counts(home, study):
+    lines = metabase_csv(rocking(200)).splitlines(keepends=True)
+    read_batch(delivered(home, {"walk.csv": "".join([*lines[:50], *lines[60:120], *lines[125:]])}), study, home)
+    (stream,) = rows(home, "streams")
+    found = rows(home, "gaps")
+    assert (stream["gaps"], [row["missing"] for row in found]) == (2, [10, 5])
+    assert {(row["recording_id"], row["participant"], row["stream"]) for row in found} == {
+        (stream["recording_id"], "P001", "accelerometer")
+    }
+
+
+def test_whole_seconds_are_refined_and_no_reading_is_lost(home, study):
+    lines = metabase_csv(rocking(500)).splitlines(keepends=True)
+    coarse = [lines[0], *(f"{int(line[:13]) // 1000 * 1000}{line[13:]}" for line in lines[1:])]
+    read_batch(delivered(home, {"walk.csv": "".join(coarse)}), study, home)
+    assert len(rows(home, "samples")) == 500
+    assert [row["kind"] for row in rows(home, "repairs")] == ["sub_second_rebuilt"]
+    assert {row["code"]: row["severity"] for row in rows(home, "findings")} == {"time_coarse": "warning"}
+    assert rows(home, "streams")[0]["rate_hz"] == pytest.approx(50, rel=0.01)
+
+
+def test_a_spooled_recording_is_the_same_rows_in_the_lake_and_leaves_no_file(home, study, monkeypatch):
+    lines = metabase_csv(rocking(300)).splitlines(keepends=True)
+    receipt = delivered(home, {"walk.csv": "".join([*lines, *lines[100:180]]), "walk.zip": zipped(phone("ios"))})
+    read_batch(receipt, study, home)
+    in_memory = {table: rows(home, table) for table in TABLES}
+    for name, value in {
+        "readers.csv_columns.SPOOLED_FROM_BYTES": 100,
+        "spool.BLOCK_ROWS": 64,
+        "order.RUN_ROWS": 90,
+        "order._SAMPLED": 4,
+        "rows.BLOCK_ROWS": 70,
+    }.items():
+        monkeypatch.setattr(f"ingestion.{name}", value)
+    read_batch(receipt, study, home)
+    for table in TABLES:
+        for new, old in zip(rows(home, table), in_memory[table], strict=True):
+            assert new == pytest.approx(old) if table == "streams" else new == old
+    assert list(home.scratch.iterdir()) == []
