@@ -78,7 +78,7 @@ def settled(streams: Sequence[Measured]) -> tuple[list[Measured], list[Finding]]
     Returns
     -------
     streams : list of Measured
-        A converted stream has a repair (``unit_converted``, ``sign_flipped``) and is measured anew; its values are changed in
+        A converted stream has a repair (``unit_inferred``, ``sign_flipped``) and is measured anew; its values are changed in
         place.
     findings : list of Finding
         ``scale_error`` and ``unit_doubtful``, both warnings.
@@ -123,7 +123,7 @@ def _by_gravity(rest: float) -> _Change | None:
     for unit, gravity in _GRAVITY_IN.items():
         if abs(rest / gravity - 1) <= UNIT_TOLERANCE:
             sentence = f"at rest the length is {rest:.4g}, as gravity's is in {unit}; the values were converted to m/s^2"
-            return _Change("unit_converted", STANDARD_GRAVITY / gravity, unit, sentence)
+            return _Change("unit_inferred", STANDARD_GRAVITY / gravity, unit, sentence)
     return None
 
 
@@ -134,13 +134,13 @@ def _by_turning(one: Measured, still: float | None) -> _Change | None:
             f"a twentieth of the readings turn faster than {usual:.4g}, where no body exceeds {FASTEST_TURN:.0f} rad/s: they are "
             "degrees a second and were converted"
         )
-        return _Change("unit_converted", math.pi / 180, "deg/s", sentence)
+        return _Change("unit_inferred", math.pi / 180, "deg/s", sentence)
     if one.stream.declared_unit.startswith("deg") and still is not None and still < _SHAKEN and 0 < usual < SLOWEST_TURN:
         sentence = (
             f"the file says {one.stream.declared_unit}, but read so, a body that moved all the time hardly turned "
             f"({usual:.4g} rad/s): the file's numbers are radians a second, and were taken so"
         )
-        return _Change("unit_converted", 180 / math.pi, "rad/s taken for deg/s", sentence)
+        return _Change("unit_inferred", 180 / math.pi, "rad/s taken for deg/s", sentence)
     return None
 
 

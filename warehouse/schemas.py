@@ -244,8 +244,9 @@ _TABLES = (
             Column(
                 "kind",
                 _TEXT,
-                "sorted, replay_removed, duplicate_stamps_removed, sub_second_rebuilt, tail_cut, unit_converted, sign_flipped, "
-                "scale_flagged (values unchanged), clock_chosen, or another one of a reader, as its sentence says.",
+                "sorted, replay_removed, duplicate_stamps_removed, sub_second_rebuilt, tail_cut, unit_converted (as it was "
+                "declared), unit_inferred (against it), sign_flipped, scale_flagged (values unchanged), clock_chosen, or another one "
+                "of a reader, as its sentence says.",
             ),
             Column("rows", pa.int64(), "Readings changed or left out."),
             Column("start_ns", _NS, "First time concerned, ns since 1970 UTC; null if none is certain."),

@@ -52,7 +52,7 @@ def test_a_known_unit_is_converted_and_what_was_claimed_is_kept(factor, unit):
     ((one,), findings) = settled([measured("accelerometer", body() * factor, "m/s^2")])
     assert findings == []
     (repair,) = one.stream.repairs
-    assert (repair.kind, repair.before, repair.after, repair.rows) == ("unit_converted", unit, "m/s^2", ROWS)
+    assert (repair.kind, repair.before, repair.after, repair.rows) == ("unit_inferred", unit, "m/s^2", ROWS)
     assert one.stream.declared_unit == "m/s^2"
     np.testing.assert_allclose(one.ready.values, body(), rtol=1e-4, atol=1e-4)
     assert one.facts.norm_rest == pytest.approx(STANDARD_GRAVITY, rel=0.01)
@@ -85,12 +85,12 @@ def test_a_sensor_that_never_rests_tells_no_unit():
 def test_degrees_a_second_are_told_by_what_no_body_can_do():
     ((one,), findings) = settled([measured("gyroscope", turning() * 180 / math.pi, "rad/s")])
     (repair,) = one.stream.repairs
-    assert (repair.kind, repair.before, findings) == ("unit_converted", "deg/s", [])
+    assert (repair.kind, repair.before, findings) == ("unit_inferred", "deg/s", [])
     np.testing.assert_allclose(one.ready.values, turning(), atol=1e-4)
 
 
 @pytest.mark.parametrize(
-    ("declared", "moving", "kinds"), [("deg/s", True, ["unit_converted"]), ("deg/s", False, []), ("", True, [])]
+    ("declared", "moving", "kinds"), [("deg/s", True, ["unit_inferred"]), ("deg/s", False, []), ("", True, [])]
 )
 def test_radians_that_were_taken_for_degrees_are_told_by_a_body_that_moves_and_hardly_turns(declared, moving, kinds):
     streams = [measured("accelerometer", body(moving=moving)), measured("gyroscope", turning() * math.pi / 180 / 2, declared)]
