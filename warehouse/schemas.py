@@ -245,8 +245,8 @@ _TABLES = (
                 "kind",
                 _TEXT,
                 "sorted, replay_removed, duplicate_stamps_removed, sub_second_rebuilt, tail_cut, unit_converted (as it was "
-                "declared), unit_inferred (against it), sign_flipped, scale_flagged (values unchanged), clock_chosen, or another one "
-                "of a reader, as its sentence says.",
+                "declared), unit_inferred (against it), sign_flipped, scale_flagged (values unchanged), clock_chosen, or "
+                "another one of a reader, as its sentence says.",
             ),
             Column("rows", pa.int64(), "Readings changed or left out."),
             Column("start_ns", _NS, "First time concerned, ns since 1970 UTC; null if none is certain."),
