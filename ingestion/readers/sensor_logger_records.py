@@ -22,7 +22,11 @@ from ingestion.readers.sensor_logger_units import Raw
 from ingestion.recording import Annotation
 from ingestion.spool import Growing
 
-_COLUMNS = tuple(dict.fromkeys(column for parts in MOTION.values() for part in parts for column in part.columns))
+#: Columns that come together, by the first of them: a block is searched for as few names as possible.
+_TOGETHER: Mapping[str, tuple[str, ...]] = {
+    **{part.columns[0]: part.columns for parts in MOTION.values() for part in parts},
+    "text": ("text",),
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Sorted:
 
 def columns_in(block: bytes) -> list[str]:
     """Return the columns of motion, and the text of annotations, that are named in a block at all."""
-    return [column for column in (*_COLUMNS, "text") if b'"%s"' % column.encode() in block]
+    return [column for first, columns in _TOGETHER.items() if b'"%s"' % first.encode() in block for column in columns]
 
 
 def by_sensor(names: pa.Array, time: pa.Array, columns: Mapping[str, pa.Array]) -> Sorted:
