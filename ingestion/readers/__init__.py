@@ -10,8 +10,9 @@ To add a format, write ``ingestion/readers/<format>.py`` with
    unsorted as delivered, and a `Finding` with code, sentence, place and remedy for whatever is wrong;
 5. ``READER = Reader("<format>", sniff, pairing_key, device, read)``,
 
-and add its line to `READERS`. `csv_columns.read_columns` parses a CSV fast and says exactly where one is broken;
-`export.opened` gives the members of a zip or a folder safely. `metabase` is the shortest example.
+and add its line to `READERS`. docs/readers.md has a whole reader to copy, which a test takes to the lake, and says what else is
+there: `csv_columns.read_columns` parses a CSV fast and says exactly where one is broken, `export.opened` gives the members of a
+zip or a folder safely, `Reader.recordings` pairs files that a key alone cannot.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ def _pieces_sorted(raw: Raw) -> Raw:
     late = int(np.count_nonzero(raw.t_ns < np.maximum.accumulate(raw.t_ns)))
     order = np.argsort(raw.t_ns, kind="stable")
     sentence = f"the watch handed its readings over in {pieces + 1} pieces that are not in order; they were sorted by time"
-    repair = Repair("sorted_by_time", sentence, raw.source, rows=late)
+    repair = Repair("sorted", sentence, raw.source, rows=late)
     return replace(raw, t_ns=raw.t_ns[order], values=raw.values[order], repairs=(*raw.repairs, repair))
 
 

@@ -79,7 +79,7 @@ def test_pieces_that_a_watch_hands_over_out_of_order_are_sorted_and_said(pieces)
     gyroscope = streams(reading)["gyroscope@wrist"]
     assert prepared(gyroscope).out_of_order == 0
     np.testing.assert_allclose(gyroscope.values, BODY, rtol=1e-5)
-    (repair,) = [repair for repair in gyroscope.repairs if repair.kind == "sorted_by_time"]
+    (repair,) = [repair for repair in gyroscope.repairs if repair.kind == "sorted"]
     assert repair.rows == 150
 
 
