@@ -123,6 +123,8 @@ def _wanted(fault: Fault) -> Iterator[str]:
         yield "a-z, 0-9 and '_', a letter first, at most 63"
     elif kind == "too_short":
         yield f"at least {context['min_length']} of them"
+    elif kind == "value_error":
+        yield f"no fault such as: {str(fault['msg']).removeprefix('Value error, ')}"
     elif bounds := [f"{_BOUNDS[name]} {context[name]:g}" for name in _BOUNDS if name in context]:
         yield from bounds
     else:

@@ -12,8 +12,9 @@ from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
+from pydantic import Field, FiniteFloat, field_validator, model_validator
 
+from studies.fields import Strict
 from studies.sensors import Placement, StreamName, axes_of, unit_of
 from warehouse.errors import did_you_mean
 
@@ -51,11 +52,7 @@ def fits(path: str, pattern: str) -> bool:
     return fnmatchcase(path, pattern) or fnmatchcase(path, f"*/{pattern}")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DescribedStream(_Strict):
+class DescribedStream(Strict):
     """One sensor of a file: its columns in the order x, y, z (and w), and how to get to its unit.
 
     Parameters
@@ -84,7 +81,7 @@ class DescribedStream(_Strict):
         return self.scale * UNITS[self.unit][1]
 
 
-class TimeColumn(_Strict):
+class TimeColumn(Strict):
     """Where a table keeps time, and how it is written.
 
     Parameters
@@ -105,7 +102,7 @@ class TimeColumn(_Strict):
         return unit
 
 
-class _Described(_Strict):
+class _Described(Strict):
     """What every described file has: a name to know it by, and columns that make up its streams."""
 
     files: Pattern
@@ -191,7 +188,7 @@ class PacketFormat(_Described):
         return self
 
 
-class SensorLoggerFiles(_Strict):
+class SensorLoggerFiles(Strict):
     """What Sensor Logger files that were separated from their Metadata.csv or lost their name do not say.
 
     Parameters
@@ -206,7 +203,7 @@ class SensorLoggerFiles(_Strict):
     unnamed: Literal["Accelerometer", "Gravity", "Gyroscope", "Magnetometer", "TotalAcceleration"] | None = None
 
 
-class Formats(_Strict):
+class Formats(Strict):
     """Hints for readers.
 
     Parameters

@@ -11,11 +11,16 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic.main import IncEx
 from pydantic_core import PydanticCustomError
 
+from studies.augmentation import Augmentation
+from studies.fields import Positive, Range, Share, Strict, distinct
 from studies.formats import Formats
+from studies.preparation import Input, Segmentation
 from studies.sensors import StreamName, sensor_of, unit_of
+from studies.splitting import AuthorsSplit, Split
 from warehouse.errors import did_you_mean
 
 #: A key (mapping keys and list positions from the top) and what is wrong with it.
@@ -25,32 +30,12 @@ Family = Literal[
     "random_forest", "extra_trees", "svm", "minirocket", "cnn", "gru", "cnn_gru", "bilstm", "resnet1d", "identity_cnn"
 ]
 Metric = Literal["macro_f1", "accuracy", "precision", "recall"]
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
+#: Keys of a task that decide which segments there are.
+_CUT: Mapping[str, bool | IncEx] = {"target": True, "labels": True, "input": {"streams", "rate_hz"}, "segment": True}
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
-def _ascending(values: tuple[float, float]) -> tuple[float, float]:
-    if values[0] > values[1]:
-        raise ValueError(f"the smaller number comes first: [{values[1]:g}, {values[0]:g}]")
-    return values
-
-
-def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
-    again = [name for number, name in enumerate(names) if name in names[:number]]
-    if again:
-        raise ValueError(f"'{again[0]}' is there twice")
-    return names
-
-
-Range = Annotated[tuple[FiniteFloat, FiniteFloat], AfterValidator(_ascending)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class StreamContract(_Strict):
+class StreamContract(Strict):
     """What one sensor of every recording must be like.
 
     Parameters
@@ -83,7 +68,7 @@ class StreamContract(_Strict):
     required: bool = False
 
 
-class ManifestDraft(_Strict):
+class ManifestDraft(Strict):
     """How `kinelake manifest` fills a draft from paths.
 
     Parameters
@@ -98,101 +83,14 @@ class ManifestDraft(_Strict):
     participant_from: Literal["device"] | None = None
 
 
-class Input(_Strict):
-    """The channels of an example: streams in this order, x, y, z (and w) of each, on one clock of `rate_hz`."""
-
-    streams: Annotated[tuple[StreamName, ...], Field(min_length=1), AfterValidator(_distinct)]
-    rate_hz: Positive
-    magnitude: bool = False
-
-
-class Segmentation(_Strict):
-    """How recordings are cut.
-
-    Parameters
-    ----------
-    by : {"window", "recording"}
-    length : int
-        Samples of an example; a segment is interpolated to it.
-    seconds, overlap : float
-        For windows: length in seconds and the share that two neighbours have in common.
-    min_seconds : float
-        Shorter stretches are not used.
-    """
-
-    by: Literal["window", "recording"]
-    length: Annotated[int, Field(ge=8, le=100_000)]
-    seconds: Positive | None = None
-    overlap: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    min_seconds: Positive = 1.0
-
-    @model_validator(mode="after")
-    def _window_has_seconds(self) -> Segmentation:
-        if (self.by == "window") != (self.seconds is not None):
-            raise ValueError("seconds goes with 'by: window', and windows need it")
-        return self
-
-
-class MultiplicativeNoise(_Strict):
-    """Multiply a share of the time points by a random factor between `low` and `high`."""
-
-    share: Share
-    low: FiniteFloat
-    high: FiniteFloat
-    copies: Annotated[int, Field(ge=1, le=100)] = 1
-
-    @model_validator(mode="after")
-    def _low_comes_first(self) -> MultiplicativeNoise:
-        _ascending((self.low, self.high))
-        return self
-
-
-class Subsequence(_Strict):
-    """Cut a random stretch of at least `min_share` of the example, and bring it back to full length."""
-
-    min_share: Annotated[float, Field(gt=0, le=1)]
-    copies: Annotated[int, Field(ge=1, le=100)] = 1
-
-
-class Augmentation(_Strict):
-    """One step of the recipe: exactly one of the kinds."""
-
-    multiplicative_noise: MultiplicativeNoise | None = None
-    subsequence: Subsequence | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Augmentation:
-        if (self.multiplicative_noise is None) == (self.subsequence is None):
-            raise ValueError("an augmentation is one of: multiplicative_noise, subsequence")
-        return self
-
-
-class Split(_Strict):
-    """Who is tested.
-
-    Parameters
-    ----------
-    group : {"participant"}
-        Nobody of a group is in two splits.
-    test : float
-        Share of the groups held out for the test; 0 where every group is tested once (`folds`).
-    folds : int or "leave_one_out"
-        Folds of the cross-validation over the groups that are not held out.
-    """
-
-    group: Literal["participant"] = "participant"
-    test: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    folds: Annotated[int, Field(ge=2, le=50)] | Literal["leave_one_out"] = 5
-
-
-class Model(_Strict):
+class Model(Strict):
     """A model family of `ml.models` with parameters other than its config file's."""
 
     family: Family
     parameters: Mapping[str, float | int | str | bool | None] = Field(default_factory=dict)
 
 
-class Promotion(_Strict):
+class Promotion(Strict):
     """The gate: what a version must reach on honest splits to become champion."""
 
     metric: Metric = "macro_f1"
@@ -200,21 +98,26 @@ class Promotion(_Strict):
     beat_champion_by: Annotated[float, Field(ge=-1, le=1)] = 0.0
 
 
-class Task(_Strict):
-    """What to learn from which examples."""
+class Task(Strict):
+    """What to learn from which examples.
+
+    `target` is what a model answers: the ``label`` of a segment, or which ``participant`` it is of.
+    """
 
     title: str = ""
-    labels: Annotated[tuple[str, ...], AfterValidator(_distinct)] | None = None
+    target: Literal["label", "participant"] = "label"
+    labels: Annotated[tuple[str, ...], AfterValidator(distinct)] | None = None
     input: Input
     segment: Segmentation
     augment: tuple[Augmentation, ...] = ()
     split: Split = Split()
+    authors_split: AuthorsSplit | None = None
     models: tuple[Model, ...] = Field(min_length=1)
     promote: Promotion
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
 
 
-class Study(_Strict):
+class Study(Strict):
     """A protocol with its label schema, sensors, rate limits and tasks.
 
     Parameters
@@ -289,6 +192,12 @@ class Study(_Strict):
             if self.contract_of(stream) is None:
                 sentence = f"stream '{stream}' is not declared under streams{did_you_mean(stream, self.streams)}"
                 yield ("tasks", task_name, "input", "streams", number), sentence
+        if task.target == "participant" and task.split.group == "participant":
+            sentence = (
+                "who a person is can only be tested on people who also taught: with 'target: participant' the group is "
+                "session, recording or a column of the manifest"
+            )
+            yield ("tasks", task_name, "split", "group"), sentence
         for number, label in enumerate(task.labels or ()):
             if label not in self.labels:
                 sentence = f"label '{label}' is not declared under labels{did_you_mean(label, self.labels)}"
@@ -317,7 +226,7 @@ class Study(_Strict):
     @property
     def recipe_version(self) -> str:
         """Hash of the clocks and cuts that the tasks ask for; another one means that segments must be made anew."""
-        wanted = {name: task.model_dump(mode="json", include={"labels", "input", "segment"}) for name, task in self.tasks.items()}
+        wanted = {name: task.model_dump(mode="json", include=dict(_CUT)) for name, task in self.tasks.items()}
         return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -14,7 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.preprocessing.annotations import NO_MARKS, Marks, marks_of
 from ml.preprocessing.clock import Clock
+from ml.preprocessing.cutting import Segments, marked_segments, segments_of
+from ml.preprocessing.filters import Ticks
 from ml.preprocessing.recordings import (
     Accepted,
     accepted_recordings,
@@ -23,11 +26,12 @@ from ml.preprocessing.recordings import (
     in_groups,
     read_streams,
     run_starts,
+    ticks_of,
     values_of,
 )
 from ml.preprocessing.resampling import Piece
-from ml.preprocessing.segmentation import Spans, common_spans, cut_spans, method_of
-from ml.preprocessing.selection import labels_of
+from ml.preprocessing.segmentation import Spans, common_spans, method_of
+from ml.preprocessing.selection import learnt_labels
 from ml.preprocessing.tensors import resample_stream
 from studies.sensors import axes_of
 from studies.study import Study, Task
@@ -38,7 +42,8 @@ from warehouse.schemas import TABLES
 _AXES = ("x", "y", "z", "w")
 _RESAMPLED = pa.schema([field for field in TABLES["resampled"].schema if field.name != "batch_id"])
 _SEGMENTS = pa.schema([field for field in TABLES["segments"].schema if field.name != "batch_id"])
-_SEGMENT_ORDER = ("task", "recording_id", "start_ns")
+_CUTS = pa.schema([field for field in TABLES["cuts"].schema if field.name != "batch_id"])
+_ORDER = ("task", "recording_id", "start_ns", "end_ns")
 _ROWS_A_GROUP = 1_000_000
 
 
@@ -73,10 +78,11 @@ def resample_batch(batch_id: str, study: Study, home: Home) -> int:
 
 
 def segment_batch(batch_id: str, study: Study, home: Home) -> int:
-    """Cut the resampled recordings of a batch into the segments that every task of the study asks for; write `segments`.
+    """Cut the resampled recordings of a batch into the segments that every task of the study asks for.
 
-    A segment lies where all streams of the task run together without a gap, and has the recording's label. Recordings
-    whose label a task does not know have none for that task.
+    A segment lies where all streams of the task run together without a gap. It has the label of its annotation, where the
+    task is cut by annotations, else the recording's; what has a label that a task does not know is none of its segments.
+    Writes `cuts`, a row for each recording and task, and `segments`.
 
     Parameters
     ----------
@@ -89,8 +95,12 @@ def segment_batch(batch_id: str, study: Study, home: Home) -> int:
     int
         Segments written; those of an earlier run of the batch are replaced.
     """
-    found = _segments(accepted_recordings(batch_id, home), batch_id, study, home)
-    rows = pa.concat_tables([_SEGMENTS.empty_table(), *found]).sort_by([(key, "ascending") for key in _SEGMENT_ORDER])
+    found = list(_segments(batch_id, study, home))
+    cuts = pa.concat_tables([_CUTS.empty_table(), *(cut for _, cut in found)]).sort_by([(key, "ascending") for key in _ORDER[:2]])
+    rows = pa.concat_tables([_SEGMENTS.empty_table(), *(rows for rows, _ in found)]).sort_by(
+        [(key, "ascending") for key in _ORDER]
+    )
+    Lake(home).replace("cuts", cuts, where={"batch_id": batch_id})
     Lake(home).replace("segments", rows, where={"batch_id": batch_id})
     return rows.num_rows
 
@@ -167,36 +177,93 @@ def _pieces(recordings: Sequence[Accepted], batch_id: str, home: Home) -> pa.Tab
     return pieces.append_column("steps", pa.array(ends - starts))
 
 
-def _segments(recordings: Sequence[Accepted], batch_id: str, study: Study, home: Home) -> Iterator[pa.Table]:
-    for group in _groups(recordings):
+def _segments(batch_id: str, study: Study, home: Home) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """The segments of every recording for every task, and how it was cut."""
+    marks = _marks(batch_id, study, home)
+    for group in _groups(accepted_recordings(batch_id, home)):
         rows = _pieces(group, batch_id, home)
         for name, task in study.tasks.items():
             pieces = by_stream(rows.filter(pc.field("rate_hz") == task.input.rate_hz))
+            values = _values(group, batch_id, task, home) if task.segment.by == "repetition" else {}
             for recording in group:
                 streams = pieces.get(recording.recording_id, {})
-                if recording.label in labels_of(study, task) and streams.keys() >= set(task.input.streams):
-                    needed = [streams[stream] for stream in task.input.streams]
-                    yield _segment_rows(recording, f"{study.study}.{name}", task, needed)
+                if not streams.keys() >= set(task.input.streams) or not _may_teach(recording, study, task):
+                    continue
+                common = common_spans([_spans(streams[stream]) for stream in task.input.streams])
+                clock = _clock_of(streams[task.input.streams[0]], task.input.rate_hz)
+                if task.segment.by == "annotation":
+                    found = marked_segments(common, task.segment, marks.get(recording.recording_id, NO_MARKS), clock=clock)
+                else:
+                    ticks = values.get(recording.recording_id, {})
+                    found = segments_of(common, task.segment, ticks, rate_hz=task.input.rate_hz)
+                yield _rows(recording, f"{study.study}.{name}", task, found, clock, learnt_labels(study, task))
 
 
-def _segment_rows(recording: Accepted, name: str, task: Task, streams: Sequence[pa.Table]) -> pa.Table:
-    rate_hz, method = task.input.rate_hz, method_of(task.segment)
-    common = common_spans([Spans(rows["first_step"].to_numpy(), rows["steps"].to_numpy()) for rows in streams])
-    spans = cut_spans(common, task.segment, rate_hz=rate_hz)
-    start_ns, end_ns = spans.times_ns(_clock_of(streams[0], rate_hz))
+def _may_teach(recording: Accepted, study: Study, task: Task) -> bool:
+    """Whether a recording can have a segment of a label that the task learns from; annotations have labels of their own."""
+    labels = learnt_labels(study, task)
+    return task.segment.by == "annotation" or labels is None or recording.label in labels
+
+
+def _marks(batch_id: str, study: Study, home: Home) -> dict[str, Marks]:
+    if not any(task.segment.by == "annotation" for task in study.tasks.values()):
+        return {}
+    rows = Lake(home).read("annotations", where={"batch_id": batch_id})
+    found = {}
+    for recording_id in pc.unique(rows["recording_id"]).to_pylist():
+        own = rows.filter(pc.field("recording_id") == recording_id)
+        columns = (own[name].to_pylist() for name in ("start_ns", "end_ns", "label"))
+        found[recording_id] = marks_of(*columns, canonical=study.canonical_label if study.labels else str)
+    return found
+
+
+def _values(recordings: Sequence[Accepted], batch_id: str, task: Task, home: Home) -> dict[str, dict[str, Ticks]]:
+    """The resampled streams of a task, by recording and stream."""
+    ids = [recording.recording_id for recording in recordings]
+    of = {"batch_id": [batch_id], "recording_id": ids, "stream": list(task.input.streams)}
+    columns = ["recording_id", "stream", "piece", "step", *_AXES]
+    rows = by_stream(read_streams("resampled", columns, home, of=of, rate_hz=task.input.rate_hz))
+    return {
+        recording: {stream: ticks_of(part, stream, at="step") for stream, part in own.items()} for recording, own in rows.items()
+    }
+
+
+def _spans(pieces: pa.Table) -> Spans:
+    return Spans(pieces["first_step"].to_numpy(), pieces["steps"].to_numpy())
+
+
+def _rows(
+    recording: Accepted, name: str, task: Task, found: Segments, clock: Clock, labels: tuple[str, ...] | None
+) -> tuple[pa.Table, pa.Table]:
+    own = [recording.label if label is None else label for label in found.labels]
+    kept = np.array([number for number, label in enumerate(own) if labels is None or label in labels], np.int64)
+    spans = Spans(found.spans.first[kept], found.spans.steps[kept])
+    confidence = None if found.confidence is None else found.confidence[kept]
+    method = method_of(task.segment)
+    start_ns, end_ns = spans.times_ns(clock)
+    cut = f"{recording.recording_id} {name} {method}"
+    # Two marks may begin together, such as a set and its first repetition.
+    ends = end_ns.tolist() if task.segment.by == "annotation" else [""] * len(kept)
+    same = {"task": name, "recording_id": recording.recording_id, "participant": recording.participant, "method": method}
     columns = {
-        "segment_id": pa.array(_segment_ids(f"{recording.recording_id} {name} {method}", start_ns), pa.string()),
-        "task": pa.repeat(name, len(spans)),
-        "recording_id": pa.repeat(recording.recording_id, len(spans)),
-        "participant": pa.repeat(recording.participant, len(spans)),
-        "label": pa.repeat(pa.scalar(recording.label, pa.string()), len(spans)),
-        "method": pa.repeat(method, len(spans)),
-        "rate_hz": pa.repeat(rate_hz, len(spans)),
+        **{column: pa.repeat(value, len(kept)) for column, value in same.items()},
+        "segment_id": pa.array(_segment_ids(cut, start_ns, ends), pa.string()),
+        "label": pa.array([own[number] for number in kept], pa.string()),
+        "confidence": pa.nulls(len(kept), pa.float64()) if confidence is None else confidence,
+        "rate_hz": pa.repeat(task.input.rate_hz, len(kept)),
         "start_ns": start_ns,
         "end_ns": end_ns,
         "steps": spans.steps,
     }
-    return pa.table(columns, schema=_SEGMENTS)
+    summary = {
+        **same,
+        "segments": len(kept),
+        "confidence": float(confidence.mean()) if confidence is not None and len(kept) else None,
+        "statement": found.statement,
+    }
+    return pa.table([columns[field] for field in _SEGMENTS.names], schema=_SEGMENTS), pa.Table.from_pylist(
+        [summary], schema=_CUTS
+    )
 
 
 def _clock_of(pieces: pa.Table, rate_hz: float) -> Clock:
@@ -205,5 +272,6 @@ def _clock_of(pieces: pa.Table, rate_hz: float) -> Clock:
     return Clock.of(rate_hz, origin_ns=pieces["t_ns"][0].as_py() - from_origin_ns)
 
 
-def _segment_ids(cut: str, start_ns: npt.NDArray[np.int64]) -> list[str]:
-    return [hashlib.sha256(f"{cut} {start}".encode()).hexdigest()[:24] for start in start_ns.tolist()]
+def _segment_ids(cut: str, start_ns: npt.NDArray[np.int64], ends: Sequence[int | str]) -> list[str]:
+    named = (f"{cut} {start} {end}".rstrip() for start, end in zip(start_ns.tolist(), ends, strict=True))
+    return [hashlib.sha256(name.encode()).hexdigest()[:24] for name in named]

@@ -7,6 +7,7 @@ Belongs here: `training_fingerprint` (what training would have now), `freeze_exa
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ml.code_version import code_version
 from ml.preprocessing.augmentation import ORIGINAL, augment, copies_of
@@ -22,7 +24,8 @@ from ml.preprocessing.originals import cut_segments
 from ml.preprocessing.selection import SELECTED_FROM, Selection, find_task, fingerprint, recipe_json, select_segments
 from ml.preprocessing.splits import Row, SplitPlan, plan_splits
 from ml.preprocessing.tensors import channel_names
-from studies.study import MultiplicativeNoise, Study, Subsequence, Task
+from studies.augmentation import Settings
+from studies.study import Study, Task
 from warehouse.errors import LakeError, Reason, TrainingRefused, UnknownName
 from warehouse.home import Home
 from warehouse.lake import Lake
@@ -32,8 +35,9 @@ _Floats = npt.NDArray[np.float32]
 _Ints = npt.NDArray[np.int64]
 _Texts = npt.NDArray[np.str_]
 
-_NAMES = ("example_id", "segment_id", "recording_id", "participant", "label", "split", "augmentation")
+_NAMES = ("example_id", "segment_id", "recording_id", "participant", "label", "split_group", "split", "augmentation")
 _EXAMPLES = pa.schema([field for field in TABLES["examples"].schema if field.name not in ("task", "fingerprint")])
+_FACTS = pa.schema([field for field in TABLES["training_tables"].schema if field.name not in ("task", "fingerprint")])
 _ROWS_AT_ONCE = 8192
 #: For each task the last answer of `training_fingerprint` and the state of the lake, the recipe and the code it was for.
 _ANSWERS: dict[tuple[Path, str, str], tuple[object, str | None]] = {}
@@ -46,6 +50,7 @@ class TableFacts:
     task: str
     fingerprint: str
     study: str
+    target: str
     length: int
     channels: tuple[str, ...]
     rate_hz: float
@@ -58,6 +63,8 @@ class TableFacts:
     protocol: str
     honest: bool
     statement: str
+    authors_protocol: str | None
+    authors_statement: str | None
     recipe: str
     seed: int
     code_version: str
@@ -66,43 +73,22 @@ class TableFacts:
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingTable:
-    """A frozen training table in memory; row i of every array is example i.
+class Sides:
+    """What one protocol teaches and tests; row i is example i of its table.
 
     Parameters
     ----------
-    meta : TableFacts
-        Task, fingerprint, channels, labels, protocol, statement, honest, seed, …
-    signals : ndarray of float32, shape (n, length, channels)
-        In the streams' SI units; channels as ``meta.channels`` names them.
-    labels : ndarray of str, shape (n,)
-    groups : ndarray of str, shape (n,)
-        What the splits keep together: the participant, or the recording where ``meta.honest`` is false.
     split : ndarray of str, shape (n,)
         ``train``, ``test``, or ``fold_<n>`` where every fold is tested once.
     fold : ndarray of int64, shape (n,)
         Fold of the cross-validation, from 0; -1 in test.
-    augmentation : ndarray of str, shape (n,)
-        ``original``, or the name of the altered copy; copies teach and are never tested.
-    example_id, segment_id, recording_id, participant : ndarray of str, shape (n,)
+    original : ndarray of bool, shape (n,)
+        True for examples as they were recorded.
     """
 
-    meta: TableFacts
-    signals: _Floats
-    labels: _Texts
-    groups: _Texts
     split: _Texts
     fold: _Ints
-    augmentation: _Texts
-    example_id: _Texts
-    segment_id: _Texts
-    recording_id: _Texts
-    participant: _Texts
-
-    @property
-    def original(self) -> npt.NDArray[np.bool_]:
-        """True for examples as they were recorded, shape (n,)."""
-        return self.augmentation == ORIGINAL
+    original: npt.NDArray[np.bool_]
 
     def rounds(self) -> Iterator[tuple[_Ints, _Ints]]:
         """Yield ``(train, test)`` row numbers of every round of the cross-validation.
@@ -117,8 +103,60 @@ class TrainingTable:
 
     def held_out(self) -> tuple[_Ints, _Ints] | None:
         """Return ``(train, test)`` row numbers of the test split; None where every fold is tested once instead."""
-        test = np.flatnonzero(self.split == "test")
+        test = np.flatnonzero((self.fold < 0) & self.original)
         return (np.flatnonzero(self.fold >= 0), test) if len(test) else None
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingTable:
+    """A frozen training table in memory; row i of every array is example i.
+
+    Parameters
+    ----------
+    meta : TableFacts
+        Task, fingerprint, channels, labels, protocol, statement, honest, seed, …
+    signals : ndarray of float32, shape (n, length, channels)
+        In the streams' SI units; channels as ``meta.channels`` names them.
+    labels : ndarray of str, shape (n,)
+    groups : ndarray of str, shape (n,)
+        What the splits keep together: the participant, or what else the task splits by.
+    split : ndarray of str, shape (n,)
+        ``train``, ``test``, or ``fold_<n>`` where every fold is tested once.
+    fold : ndarray of int64, shape (n,)
+        Fold of the cross-validation, from 0; -1 in test.
+    augmentation : ndarray of str, shape (n,)
+        ``original``, or the name of the altered copy; copies teach and are never tested.
+    authors : Sides or None
+        Who taught and who was tested by the protocol of the study's authors, for scores that are reported beside; None if
+        the task names none. What a copy was made of is on the same side.
+    example_id, segment_id, recording_id, participant : ndarray of str, shape (n,)
+    """
+
+    meta: TableFacts
+    signals: _Floats
+    labels: _Texts
+    groups: _Texts
+    split: _Texts
+    fold: _Ints
+    authors: Sides | None
+    augmentation: _Texts
+    example_id: _Texts
+    segment_id: _Texts
+    recording_id: _Texts
+    participant: _Texts
+
+    @property
+    def original(self) -> npt.NDArray[np.bool_]:
+        """True for examples as they were recorded, shape (n,)."""
+        return self.augmentation == ORIGINAL
+
+    def rounds(self) -> Iterator[tuple[_Ints, _Ints]]:
+        """Yield ``(train, test)`` row numbers of every round of the cross-validation: see `Sides.rounds`."""
+        return Sides(self.split, self.fold, self.original).rounds()
+
+    def held_out(self) -> tuple[_Ints, _Ints] | None:
+        """Return ``(train, test)`` row numbers of the test split, or None: see `Sides.held_out`."""
+        return Sides(self.split, self.fold, self.original).held_out()
 
 
 def training_fingerprint(study: Study, task: str, home: Home) -> str | None:
@@ -207,16 +245,20 @@ def load_examples(study_task: str, fingerprint: str, home: Home) -> TrainingTabl
         raise UnknownName(Reason("fingerprint_unknown", sentence, remedy="freeze the examples first"))
     meta = TableFacts(**{**facts[0], "channels": tuple(facts[0]["channels"]), "labels": tuple(facts[0]["labels"])})
     rows = lake.read("examples", where=where)
-    names = {name: np.array(rows[name].to_pylist(), dtype=np.str_) for name in _NAMES}
-    fold = rows["fold"].to_numpy().astype(np.int64)
+    texts = _NAMES if meta.authors_protocol is None else (*_NAMES, "authors_split")
+    names = {name: np.array(rows[name].to_pylist(), dtype=np.str_) for name in texts}
+    folds = {name: rows[name].to_numpy().astype(np.int64) for name in _folds_of(names)}
     signals = _signals(rows["signal"], meta)
-    content = _content_hash(names, fold)
+    content = _content_hash(names, folds)
     content.update(np.ascontiguousarray(signals, "<f4").data)
     if content.hexdigest() != meta.content_sha256:
         sentence = f"the examples of '{study_task}' with fingerprint {fingerprint} are not those that were frozen"
         raise LakeError(Reason("examples_changed", sentence, "lake/examples", "freeze and train them again"))
-    groups = names["participant"] if meta.honest else names["recording_id"]
-    return TrainingTable(meta, signals, names.pop("label"), groups, fold=fold, **names)
+    original = names["augmentation"] == ORIGINAL
+    authors = Sides(names.pop("authors_split"), folds["authors_fold"], original) if "authors_fold" in folds else None
+    return TrainingTable(
+        meta, signals, names.pop("label"), names.pop("split_group"), fold=folds["fold"], authors=authors, **names
+    )
 
 
 def _is_frozen(study_task: str, fingerprint: str, home: Home) -> bool:
@@ -226,15 +268,39 @@ def _is_frozen(study_task: str, fingerprint: str, home: Home) -> bool:
 
 def _freeze(selection: Selection, found: str, study: Study, task: str, home: Home) -> None:
     recipe, segments = find_task(study, task), selection.segments
-    plan = plan_splits(_split_rows(segments), recipe.split, seed=recipe.seed)
-    layout = _lay_out(segments, plan, recipe)
-    content = _content_hash(layout.names, layout.fold)
+    plans = _planned(segments, recipe)
+    layout = _lay_out(segments, plans, recipe)
+    content = _content_hash(layout.names, layout.folds)
     signals = _hashed(layout.signals(cut_segments(segments, recipe, home), recipe), content)
     lake, where = Lake(home), {"task": f"{study.study}.{task}", "fingerprint": found}
     lake.replace("examples", pa.RecordBatchReader.from_batches(_EXAMPLES, layout.batches(signals)), where=where)
     # This row comes last: without it nobody looks at the examples, and the next try replaces them.
-    facts = _facts(selection, layout, plan, study, task)
-    lake.replace("training_tables", pa.Table.from_pylist([{**facts, "content_sha256": content.hexdigest()}]), where=where)
+    facts = _facts(selection, layout, plans, study, task)
+    lake.replace(
+        "training_tables",
+        pa.Table.from_pylist([{**facts, "content_sha256": content.hexdigest()}], schema=_FACTS),
+        where=where,
+    )
+
+
+@dataclass(frozen=True)
+class _Plans:
+    """The split that decides and, where the task names one, that of the study's authors, each with every segment's group."""
+
+    decides: SplitPlan
+    groups: list[str]
+    authors: SplitPlan | None
+    authors_groups: list[str]
+
+
+def _planned(segments: pa.Table, recipe: Task) -> _Plans:
+    rows = _split_rows(segments, recipe)
+    decides = plan_splits(rows, recipe.split, seed=recipe.seed, target=recipe.target)
+    authors = None
+    if recipe.authors_split is not None:
+        authors = plan_splits(rows, recipe.authors_split, seed=recipe.seed, target=recipe.target)
+    authors_groups = [authors.group_of(row) for row in rows] if authors else []
+    return _Plans(decides, [decides.group_of(row) for row in rows], authors, authors_groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,40 +308,47 @@ class _Layout:
     """Every example of a table before its signal is made: the originals, then one block for each kind of copy."""
 
     names: dict[str, _Texts]
-    fold: _Ints
+    folds: dict[str, _Ints]
     source: _Ints  # the original's row
-    blocks: list[tuple[MultiplicativeNoise | Subsequence | None, slice]]
+    blocks: list[tuple[Settings | None, slice]]
 
     def signals(self, originals: _Floats, recipe: Task) -> Iterator[_Floats]:
+        channels = channel_names(recipe.input)
         for settings, block in self.blocks:
             for first in range(block.start, block.stop, _ROWS_AT_ONCE):
                 rows = slice(first, min(first + _ROWS_AT_ONCE, block.stop))
                 signals = originals[self.source[rows]]
                 if settings is not None:
                     ids = self.names["example_id"][rows].tolist()
-                    signals = augment(signals, settings, example_ids=ids, seed=recipe.seed)
+                    signals = augment(signals, settings, channels=channels, example_ids=ids, seed=recipe.seed)
                 yield signals
 
     def batches(self, signals: Iterator[_Floats]) -> Iterator[pa.RecordBatch]:
         first = 0
         for block in signals:
             rows = slice(first, first + len(block))
-            columns = {**{name: pa.array(values[rows].tolist()) for name, values in self.names.items()}, "fold": self.fold[rows]}
+            columns = {name: pa.array(values[rows].tolist()) for name, values in self.names.items()}
+            columns |= {name: pa.array(values[rows], pa.int32()) for name, values in self.folds.items()}
             columns["signal"] = pa.ListArray.from_arrays(_offsets(block), pa.array(block.ravel()))
-            yield pa.RecordBatch.from_arrays([columns[name] for name in _EXAMPLES.names], schema=_EXAMPLES)
+            none = {name: pa.nulls(len(block), _EXAMPLES.field(name).type) for name in _EXAMPLES.names if name not in columns}
+            yield pa.RecordBatch.from_arrays([(columns | none)[name] for name in _EXAMPLES.names], schema=_EXAMPLES)
             first = rows.stop
 
 
-def _lay_out(segments: pa.Table, plan: SplitPlan, recipe: Task) -> _Layout:
-    of_segments = {
-        name: np.array(segments[name].to_pylist(), np.str_) for name in ("segment_id", "recording_id", "participant", "label")
-    }
-    group = of_segments["participant" if plan.group == "participant" else "recording_id"]
-    of_segments["split"] = np.array([plan.split[name] for name in group], np.str_)
-    fold = np.array([plan.fold[name] for name in group], np.int64)
+def _lay_out(segments: pa.Table, plans: _Plans, recipe: Task) -> _Layout:
+    of_segments = {name: np.array(segments[name].to_pylist(), np.str_) for name in ("segment_id", "recording_id", "participant")}
+    of_segments["label"] = np.array(segments[recipe.target].to_pylist(), np.str_)
+    of_segments["split_group"] = np.array(plans.groups, np.str_)
+    of_segments["split"] = np.array([plans.decides.split[name] for name in plans.groups], np.str_)
+    folds = {"fold": np.array([plans.decides.fold[name] for name in plans.groups], np.int64)}
+    if plans.authors:
+        of_segments["authors_split"] = np.array([plans.authors.split[name] for name in plans.authors_groups], np.str_)
+        folds["authors_fold"] = np.array([plans.authors.fold[name] for name in plans.authors_groups], np.int64)
+    # Whatever a protocol teaches has its copies; where another tests the same segment, they are on the side of their original.
+    taught = np.flatnonzero(np.logical_or.reduce([fold >= 0 for fold in folds.values()]))
     made = [
-        (ORIGINAL, None, np.arange(len(fold))),
-        *((name, settings, np.flatnonzero(fold >= 0)) for name, settings in copies_of(recipe.augment)),
+        (ORIGINAL, None, np.arange(segments.num_rows)),
+        *((name, settings, taught) for name, settings in copies_of(recipe.augment)),
     ]
     source = np.concatenate([rows for _, _, rows in made])
     names = {name: values[source] for name, values in of_segments.items()}
@@ -283,25 +356,28 @@ def _lay_out(segments: pa.Table, plan: SplitPlan, recipe: Task) -> _Layout:
     names["example_id"] = np.strings.add(np.strings.add(names["segment_id"], "."), names["augmentation"])
     ends = np.cumsum([len(rows) for _, _, rows in made]).tolist()
     blocks = [(settings, slice(start, end)) for (_, settings, _), start, end in zip(made, [0, *ends], ends, strict=False)]
-    return _Layout(names, fold[source], source, blocks)
+    return _Layout(names, {name: fold[source] for name, fold in folds.items()}, source, blocks)
 
 
-def _facts(selection: Selection, layout: _Layout, plan: SplitPlan, study: Study, task: str) -> dict[str, object]:
+def _facts(selection: Selection, layout: _Layout, plans: _Plans, study: Study, task: str) -> dict[str, object]:
     recipe, segments = find_task(study, task), selection.segments
     return {
         "study": study.study,
+        "target": recipe.target,
         "length": recipe.segment.length,
         "channels": channel_names(recipe.input),
         "rate_hz": recipe.input.rate_hz,
         "labels": np.unique(layout.names["label"]).tolist(),
-        "examples": len(layout.fold),
+        "examples": len(layout.source),
         "segments": segments.num_rows,
         "participants": len(np.unique(layout.names["participant"])),
         "recordings": len(np.unique(layout.names["recording_id"])),
         "copies_dropped": selection.copies_dropped,
-        "protocol": plan.protocol,
-        "honest": plan.honest,
-        "statement": plan.statement,
+        "protocol": plans.decides.protocol,
+        "honest": plans.decides.honest,
+        "statement": plans.decides.statement,
+        "authors_protocol": plans.authors.protocol if plans.authors else None,
+        "authors_statement": plans.authors.statement if plans.authors else None,
         "recipe": recipe_json(study, task),
         "seed": recipe.seed,
         "code_version": code_version("ml.preprocessing"),
@@ -309,17 +385,24 @@ def _facts(selection: Selection, layout: _Layout, plan: SplitPlan, study: Study,
     }
 
 
-def _split_rows(segments: pa.Table) -> list[Row]:
-    columns = (segments[name].to_pylist() for name in ("participant", "recording_id", "label"))
-    return [Row(*values) for values in zip(*columns, strict=True)]
+def _split_rows(segments: pa.Table, recipe: Task) -> list[Row]:
+    columns = (segments[name].to_pylist() for name in ("participant", "recording_id", recipe.target, "segment_id"))
+    described = {text: json.loads(text) for text in pc.unique(segments["described"]).to_pylist()}
+    told = (described[text] for text in segments["described"].to_pylist())
+    return [Row(*values) for values in zip(*columns, told, strict=True)]
 
 
-def _content_hash(names: Mapping[str, _Texts], fold: _Ints) -> hashlib._Hash:
+def _folds_of(names: Mapping[str, _Texts]) -> tuple[str, ...]:
+    return ("fold", "authors_fold") if "authors_split" in names else ("fold",)
+
+
+def _content_hash(names: Mapping[str, _Texts], folds: Mapping[str, _Ints]) -> hashlib._Hash:
     """Hash over ids, labels and splits of all examples; the caller adds the signals, in the same order."""
     content = hashlib.sha256()
-    for name in _NAMES:
+    for name in sorted(names):
         content.update("\0".join([name, *names[name].tolist(), ""]).encode())
-    content.update(fold.astype("<i8").data)
+    for name in sorted(folds):
+        content.update(folds[name].astype("<i8").data)
     return content
 
 

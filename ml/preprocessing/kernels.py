@@ -275,3 +275,94 @@ def _dot(taps, signal):  # type: ignore[no-untyped-def]
     for k in range(len(taps)):
         total += taps[k] * signal[k]
     return total
+
+
+@_compiled
+def follow_cubics(values, first, steps, positions, halves, out):  # type: ignore[no-untyped-def]
+    """Fill `out` with segments of a signal at fractional positions, on cubics through the four samples round each.
+
+    Where only two or three samples are there, the polynomial through those is taken. With a half width above 0 the mean of
+    the cubics over that stretch is taken instead of their value, exactly, so that what is denser than `out` is damped.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (rows, c)
+    first, steps : ndarray of int64, shape (n,)
+        First row and number of rows of each segment; two or more.
+    positions : ndarray of float64, shape (n, m)
+        In rows after the first of the segment, from 0 to its steps - 1.
+    halves : ndarray of float64, shape (n, m)
+        Half widths in rows; a stretch ends with its segment.
+    out : ndarray of float32, shape (n, m, c)
+    """
+    longest = 0
+    for segment in range(len(first)):
+        longest = max(longest, steps[segment])
+    areas = np.empty(longest)
+    for segment in range(len(first)):
+        rows = values[first[segment] : first[segment] + steps[segment]]
+        for channel in range(values.shape[1]):
+            signal = rows[:, channel]
+            summed = False
+            for point in range(positions.shape[1]):
+                x = positions[segment, point]
+                half = min(halves[segment, point], x, len(signal) - 1 - x)
+                if half <= _NEAREST:
+                    out[segment, point, channel] = _cubic(signal, x)
+                    continue
+                if not summed:
+                    areas[0] = 0.0
+                    for i in range(len(signal) - 1):
+                        areas[i + 1] = areas[i] + _area(signal, i, 1.0)
+                    summed = True
+                area = _area_to(signal, areas, x + half) - _area_to(signal, areas, x - half)
+                out[segment, point, channel] = area / (2 * half)
+
+
+@_compiled
+def _cell(signal, x):  # type: ignore[no-untyped-def]
+    """Return the sample before x that has one after it."""
+    return min(max(int(x), 0), len(signal) - 2)
+
+
+@_compiled
+def _differences(signal, cell):  # type: ignore[no-untyped-def]
+    """Return the first of four samples round a cell, its place, and their first, second and third differences."""
+    start = min(max(cell - 1, 0), max(len(signal) - 4, 0))
+    y0 = float(signal[start])
+    first = float(signal[start + 1]) - y0
+    if len(signal) == 2:
+        return start, y0, first, 0.0, 0.0
+    second = float(signal[start + 2]) - float(signal[start + 1]) - first
+    if len(signal) == 3:
+        return start, y0, first, second, 0.0
+    third = float(signal[start + 3]) - float(signal[start + 2]) - (float(signal[start + 2]) - float(signal[start + 1])) - second
+    return start, y0, first, second, third
+
+
+@_compiled
+def _cubic(signal, x):  # type: ignore[no-untyped-def]
+    if x == int(x):
+        return float(signal[int(x)])
+    start, y0, first, second, third = _differences(signal, _cell(signal, x))
+    u = x - start
+    return y0 + u * (first + (u - 1) / 2 * (second + (u - 2) / 3 * third))
+
+
+@_compiled
+def _area(signal, cell, share):  # type: ignore[no-untyped-def]
+    """Return the integral of a cell's cubic over so much of the cell, from its beginning."""
+    start, y0, first, second, third = _differences(signal, cell)
+    begin = float(cell - start)
+    return _primitive(begin + share, y0, first, second, third) - _primitive(begin, y0, first, second, third)
+
+
+@_compiled
+def _primitive(u, y0, first, second, third):  # type: ignore[no-untyped-def]
+    return u * (y0 + u / 2 * (first + (u / 3 - 0.5) * second + (u * u / 4 - u + 1) / 3 * third))
+
+
+@_compiled
+def _area_to(signal, areas, x):  # type: ignore[no-untyped-def]
+    cell = _cell(signal, x)
+    return areas[cell] + _area(signal, cell, x - cell)

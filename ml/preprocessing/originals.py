@@ -10,15 +10,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.preprocessing.recordings import by_stream, codes, in_groups, read_streams, run_starts, values_of
+from ml.preprocessing.filters import Ticks
+from ml.preprocessing.recordings import by_stream, codes, in_groups, read_streams, run_starts, ticks_of
 from ml.preprocessing.segmentation import Spans
-from ml.preprocessing.tensors import Ticks, channel_names, cut
+from ml.preprocessing.tensors import channel_names, cut
 from studies.study import Task
 from warehouse.errors import LakeError, Reason
 from warehouse.home import Home
 
 _Floats = npt.NDArray[np.float32]
-_COLUMNS = ("recording_id", "stream", "t_ns", "x", "y", "z", "w")
+_COLUMNS = ("recording_id", "stream", "piece", "t_ns", "x", "y", "z", "w")
 
 
 def cut_segments(segments: pa.Table, recipe: Task, home: Home) -> _Floats:
@@ -68,7 +69,7 @@ def _resampled(segments: pa.Table, recipe: Task, home: Home) -> pa.Table:
 
 def _cut_recording(segments: pa.Table, streams: Mapping[str, pa.Table], recipe: Task) -> _Floats:
     spans = Spans(segments["start_ns"].to_numpy(), segments["steps"].to_numpy())
-    ticks = {name: Ticks(rows["t_ns"].to_numpy(), values_of(rows, name)) for name, rows in streams.items()}
+    ticks = {name: ticks_of(rows, name, at="t_ns") for name, rows in streams.items()}
     for name in recipe.input.streams:
         if name not in ticks or not _has_all(ticks[name], spans, segments["end_ns"].to_numpy()):
             recording = segments["recording_id"][0].as_py()

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
+from ml.preprocessing.filters import Ticks
 from studies.sensors import axes_of
 from warehouse.home import Home
 from warehouse.lake import Lake
@@ -171,3 +172,8 @@ def run_starts(*keys: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
 def values_of(rows: pa.Table, stream: str) -> npt.NDArray[np.float32]:
     """Return the axes of one stream's rows as float32 of shape (n, 3), or (n, 4) for orientation."""
     return np.stack([rows[axis].to_numpy() for axis in axes_of(stream)], axis=1)
+
+
+def ticks_of(rows: pa.Table, stream: str, *, at: str) -> Ticks:
+    """Return one stream's rows of `resampled` as ticks, by their column `at`; they need the column `piece`."""
+    return Ticks(rows[at].to_numpy(), values_of(rows, stream), run_starts(rows["piece"].to_numpy()))

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.preprocessing.clock import Clock
-from studies.study import Segmentation
+from studies.preparation import Segmentation
 
 _Ints = npt.NDArray[np.int64]
 
@@ -114,10 +114,14 @@ def method_of(segmentation: Segmentation) -> str:
     --------
     >>> method_of(Segmentation(by="window", seconds=6, overlap=0.5, length=75))
     'window 6s overlap 0.5'
+    >>> method_of(Segmentation(by="repetition", min_seconds=1.5, max_seconds=8, length=100))
+    'repetition 1.5s to 8s'
     """
-    if segmentation.seconds is None:
-        return "recording"
-    return f"window {segmentation.seconds:g}s overlap {segmentation.overlap:g}"
+    if segmentation.by == "window":
+        return f"window {segmentation.seconds:g}s overlap {segmentation.overlap:g}"
+    if segmentation.by == "repetition":
+        return f"repetition {segmentation.min_seconds:g}s to {segmentation.max_seconds:g}s"
+    return segmentation.by
 
 
 def _windows(spans: Spans, window: int, stride: int, shortest: int) -> Spans:

@@ -30,8 +30,9 @@ class Selection:
     Parameters
     ----------
     segments : Table
-        ``segment_id, batch_id, recording_id, participant, label, start_ns, end_ns, steps, value_hash`` (the recording's),
-        sorted by batch, recording and start.
+        ``segment_id, batch_id, recording_id, participant, label, start_ns, end_ns, steps``, and of their recordings
+        ``value_hash`` and ``described`` (JSON: session and further columns of the manifest that a split groups by), sorted by
+        batch, recording and start.
     copies_dropped : int
         Accepted recordings left out because an earlier one has the same sensor values.
     """
@@ -59,6 +60,14 @@ def labels_of(study: Study, task: Task) -> tuple[str, ...]:
     return task.labels or tuple(study.labels)
 
 
+def learnt_labels(study: Study, task: Task) -> tuple[str, ...] | None:
+    """Return the labels whose segments a task learns from; None where segments of any label and of none do.
+
+    A task that asks who a person is takes whatever they do, unless it names labels.
+    """
+    return task.labels if task.target == "participant" else labels_of(study, task)
+
+
 def select_segments(study: Study, task: str, home: Home) -> Selection:
     """Select what a task would learn from now.
 
@@ -82,8 +91,8 @@ def select_segments(study: Study, task: str, home: Home) -> Selection:
     of_batches = {"batch_id": batches["batch_id"].to_pylist()}
     recordings = _accepted(lake, of_batches).join(batches, "batch_id", join_type="inner")
     copies = _copies(recordings, lake.read("streams", columns=["recording_id", "value_hash"], where=of_batches))
-    kept = recordings.filter(~pc.field("recording_id").isin(copies)).select(["recording_id", "value_hash"])
-    segments = _current(lake, recipe, {**of_batches, "task": f"{study.study}.{task}"}, labels_of(study, recipe))
+    kept = _described(recordings.filter(~pc.field("recording_id").isin(copies)), recipe)
+    segments = _current(lake, recipe, {**of_batches, "task": f"{study.study}.{task}"}, learnt_labels(study, recipe))
     joined = segments.join(kept, "recording_id", join_type="inner")
     return Selection(joined.sort_by([(key, "ascending") for key in _TOGETHER]), len(copies))
 
@@ -95,11 +104,11 @@ def fingerprint(selection: Selection, study: Study, task: str) -> str | None:
     """
     if not selection.segments.num_rows:
         return None
-    columns = (selection.segments[name].to_pylist() for name in ("segment_id", "participant", "label", "value_hash"))
+    columns = (selection.segments[name].to_pylist() for name in _CONTENT)
     content = {
         "code": code_version("ml.preprocessing"),
         "recipe": json.loads(recipe_json(study, task)),
-        "segments": sorted(zip(*columns, strict=True)),
+        "segments": sorted(zip(*columns, strict=True), key=lambda row: row[0]),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -113,7 +122,7 @@ def recipe_json(study: Study, task: str) -> str:
 
 def _accepted(lake: Lake, of_batches: dict[str, list[str]]) -> pa.Table:
     verdicts = lake.read("verdicts", columns=["recording_id", "accepted"], where=of_batches)
-    columns = ["recording_id", "batch_id", "started_at", "value_hash"]
+    columns = ["recording_id", "batch_id", "started_at", "value_hash", "session", "attributes"]
     recordings = lake.read("recordings", columns=columns, where=of_batches)
     return recordings.join(verdicts.filter(pc.field("accepted")), "recording_id", join_type="inner")
 
@@ -134,13 +143,26 @@ def _copies(recordings: pa.Table, streams: pa.Table) -> pa.Array:
     return pa.array(copies, pa.string())
 
 
-_TOGETHER = ("batch_id", "recording_id", "start_ns")
+def _described(recordings: pa.Table, recipe: Task) -> pa.Table:
+    """Recordings with what the splits of a task may group them by, and nothing else of their manifest."""
+    groups = {split.group for split in (recipe.split, recipe.authors_split) if split is not None} | {"session"}
+    described = []
+    for session, attributes in zip(recordings["session"].to_pylist(), recordings["attributes"].to_pylist(), strict=True):
+        told = {**(json.loads(attributes) if attributes else {}), "session": session}
+        described.append(json.dumps({name: str(told[name]) for name in sorted(groups) if told.get(name) not in (None, "")}))
+    return recordings.select(["recording_id", "value_hash"]).append_column("described", pa.array(described, pa.string()))
+
+
+#: What the content of a training table depends on, of each segment.
+_CONTENT = ("segment_id", "participant", "label", "value_hash", "described")
+_TOGETHER = ("batch_id", "recording_id", "start_ns", "segment_id")
 _EARLIEST_FIRST = ("received_at", "started_at", "recording_id")
 
 
-def _current(lake: Lake, recipe: Task, where: dict[str, list[str] | str], labels: tuple[str, ...]) -> pa.Table:
+def _current(lake: Lake, recipe: Task, where: dict[str, list[str] | str], labels: tuple[str, ...] | None) -> pa.Table:
     """Segments cut as the recipe says today; those of an earlier recipe are of no use until their batch runs again."""
     columns = ["segment_id", "batch_id", "recording_id", "participant", "label", "start_ns", "end_ns", "steps"]
     segments = lake.read("segments", columns=[*columns, "method", "rate_hz"], where=where)
     now = (pc.field("method") == method_of(recipe.segment)) & (pc.field("rate_hz") == recipe.input.rate_hz)
-    return segments.filter(now & pc.field("label").isin(list(labels))).select(columns)
+    wanted = now if labels is None else now & pc.field("label").isin(list(labels))
+    return segments.filter(wanted).select(columns)

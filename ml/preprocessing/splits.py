@@ -1,34 +1,49 @@
 """Who is tested and who teaches: splits by group, stratified by label, the same for the same seed in any process.
 
-Belongs here: the plan, from nothing but who recorded which label how often. A group never falls apart, so no person (or,
-where that is impossible, no recording) is in two splits. Where no honest split exists the plan says so in plain words.
+Belongs here: the plan, from nothing but who recorded which label how often. A group never falls apart; where it is the
+participant, no person is in two splits. Where no honest split exists the plan says so, in the words of `split_wording`.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from studies.study import Split
-from warehouse.errors import Reason, TrainingRefused
+from ml.preprocessing.split_wording import protocol_of, statement_of, statement_of_other_groups
+from studies.splitting import SEGMENT, AuthorsSplit, Split
+from warehouse.errors import Reason, TrainingRefused, did_you_mean
 
 _Counts = npt.NDArray[np.int64]
 _FEWEST_RECORDINGS = 4
 #: Instead of leaving one out: recordings can be many, and no number of folds would make their scores honest.
 _FOLDS_OF_RECORDINGS = 5
+_SHOWN = 8
 
 
 @dataclass(frozen=True)
 class Row:
-    """What a plan needs to know of one segment."""
+    """What a plan needs to know of one segment.
+
+    Parameters
+    ----------
+    participant, recording_id : str
+    label : str
+        What a model is to answer; the participant where the task asks for that.
+    segment_id : str
+    described : mapping of str to str
+        What the manifest says of the recording: its session, and further columns.
+    """
 
     participant: str
     recording_id: str
     label: str
+    segment_id: str = ""
+    described: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,13 +53,13 @@ class SplitPlan:
     Parameters
     ----------
     group : str
-        ``participant``, or ``recording`` where no honest split exists.
+        What is kept together, as the study says; ``recording`` where that would not be honest by participant.
     split : mapping of str to str
         For every group ``train`` or ``test``, or ``fold_<n>`` where every fold is tested once.
     fold : mapping of str to int
         For every group its fold of the cross-validation, from 0; -1 in test.
     honest : bool
-        True if no participant is in two splits.
+        True if the scores hold for what they are said to hold for: see `statement`.
     protocol : str
         How the splits were made, in words.
     statement : str
@@ -60,56 +75,145 @@ class SplitPlan:
 
     def group_of(self, row: Row) -> str:
         """Return the group that a segment belongs to."""
-        return row.participant if self.group == "participant" else row.recording_id
+        return _group_of(row, self.group)
 
 
-def plan_splits(rows: Sequence[Row], split: Split, *, seed: int) -> SplitPlan:
+def plan_splits(
+    rows: Sequence[Row], split: Split | AuthorsSplit, *, seed: int, target: Literal["label", "participant"] = "label"
+) -> SplitPlan:
     """Plan the splits of a training table.
 
     Parameters
     ----------
     rows : sequence of Row
         One for each segment; their order does not matter.
-    split : Split
+    split : Split or AuthorsSplit
         With a `test` share, whole groups are held out, chosen by a seeded order of their names and adjusted as little as
         possible so that every label is on both sides, and those of a single group are taught; the others are spread over
-        stratified folds. Without one, every
-        group is in exactly one fold, and every fold is tested once.
+        stratified folds. Names of groups are held out as they are. Without a test, every group is in exactly one fold, and
+        every fold is tested once.
     seed : int
+    target : {"label", "participant"}
+        What a model answers.
 
     Returns
     -------
     SplitPlan
-        By participant if at least two labels were recorded by at least two participants each; else by recording and
-        ``honest=False``.
+        By participant if that is asked for and at least two labels were recorded by at least two participants each; where
+        they were not, by recording and ``honest=False``. By another group as asked, and honest if nobody is on both sides,
+        if only one participant is known at all, or if the task asks who somebody is and no session is on both sides. The
+        split of a study's authors is planned as asked.
 
     Raises
     ------
     TrainingRefused
-        Fewer than two labels, two participants or four recordings.
+        Fewer than two labels, two groups or four recordings; recordings of no known group; a held out group that is not there.
     """
-    _refuse_too_little(rows)
+    if isinstance(split, Split):
+        _refuse_too_little(rows, split.group)
     people = _people(rows)
+    by_person = isinstance(split, Split) and split.group == "participant"
     honest = sum(len(names) >= 2 for names in people.values()) >= 2
-    group = split.group if honest else "recording"
-    if not honest and split.folds == "leave_one_out":
-        split = split.model_copy(update={"folds": _FOLDS_OF_RECORDINGS})
-    names, counts = _count(rows, group, seed)
-    test = _held_out(counts, split.test)
+    if by_person and not honest:
+        split = split.model_copy(update=_by_recording(split))
+    _refuse_unknown_groups(rows, split)
+    names, counts, labels = _count(rows, split.group, seed)
+    _refuse_unusable_test(names, split)
+    test = np.isin(names, split.test) if isinstance(split.test, tuple) else _held_out(counts, split.test)
     fold = np.full(len(names), -1)
-    fold[~test] = _folds([name for name, out in zip(names, test, strict=True) if not out], counts[~test], split)
-    one_sided = [f"'{label}'" for label, uncovered in zip(people, _uncovered(counts, fold), strict=True) if uncovered]
+    fold[~test] = _folds([name for name, out in zip(names, test, strict=True) if not out], counts[~test], split.folds)
+    one_sided = [f"'{label}'" for label, uncovered in zip(labels, _uncovered(counts, fold), strict=True) if uncovered]
+    of_group = dict(zip(names, fold.tolist(), strict=True))
+    if by_person:
+        statement = statement_of(people, one_sided, honest=honest)
+    else:
+        honest, statement = _of_other_groups(rows, split.group, of_group, one_sided, target)
     return SplitPlan(
-        group=group,
-        split={name: _split_name(number, testing=bool(test.any())) for name, number in zip(names, fold, strict=True)},
-        fold=dict(zip(names, fold.tolist(), strict=True)),
+        group=split.group,
+        split={name: _split_name(number, testing=bool(test.any())) for name, number in of_group.items()},
+        fold=of_group,
         honest=honest,
-        protocol=_protocol(group, fold, split),
-        statement=_statement(people, one_sided, honest=honest),
+        protocol=protocol_of(split, fold),
+        statement=statement,
     )
 
 
-def _refuse_too_little(rows: Sequence[Row]) -> None:
+def _by_recording(split: Split | AuthorsSplit) -> dict[str, object]:
+    folds = _FOLDS_OF_RECORDINGS if split.folds == "leave_one_out" else split.folds
+    test = 0.0 if isinstance(split.test, tuple) else split.test
+    return {"group": "recording", "folds": folds, "test": test}
+
+
+def _of_other_groups(
+    rows: Sequence[Row], group: str, fold: Mapping[str, int], one_sided: Sequence[str], target: str
+) -> tuple[bool, str]:
+    """Whether the scores of a split by something else than the participant are honest, and what they mean."""
+    sides: dict[str, dict[str, set[int]]] = {"participant": {}, "session": {}}
+    for row in rows:
+        side = fold[_group_of(row, group)]
+        sides["participant"].setdefault(row.participant, set()).add(side)
+        session = row.described.get("session", row.recording_id)
+        sides["session"].setdefault(f"{row.participant} {session}", set()).add(side)
+    shared = {what: sum(len(found) > 1 for found in of.values()) for what, of in sides.items()}
+    known = len(sides["participant"])
+    honest = group != SEGMENT and (not shared["session"] if target == "participant" else known == 1 or not shared["participant"])
+    statement = statement_of_other_groups(
+        group,
+        target=target,
+        participants=known,
+        shared=shared["participant"],
+        honest=honest,
+        one_sided=one_sided,
+        alone=_of_one_group(rows, group) if target == "participant" else [],
+    )
+    return honest, statement
+
+
+def _of_one_group(rows: Sequence[Row], group: str) -> list[str]:
+    """People of whom there is one group only, which cannot be taught and tested."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(row.participant, set()).add(_group_of(row, group))
+    return [f"'{person}'" for person, groups in sorted(found.items()) if len(groups) == 1]
+
+
+def _group_of(row: Row, group: str) -> str:
+    own = {"participant": row.participant, "recording": row.recording_id, SEGMENT: row.segment_id}
+    return own[group] if group in own else row.described[group]
+
+
+def _refuse_unknown_groups(rows: Sequence[Row], split: Split | AuthorsSplit) -> None:
+    if split.group in ("participant", "recording", SEGMENT):
+        return
+    nameless = {row.recording_id for row in rows if not row.described.get(split.group)}
+    if nameless:
+        every = {row.recording_id for row in rows}
+        known = sorted({name for row in rows for name in row.described})
+        sentence = (
+            f"the study splits by {split.group}, and {len(nameless)} of {len(every)} recordings have none"
+            f"{did_you_mean(split.group, known)}"
+        )
+        remedy = f"fill the column {split.group} of the manifests, or split by participant or recording"
+        raise TrainingRefused(Reason("group_unknown", sentence, remedy=remedy))
+
+
+def _refuse_unusable_test(names: Sequence[str], split: Split | AuthorsSplit) -> None:
+    if not isinstance(split.test, tuple):
+        return
+    there = sorted(names)
+    shown = ", ".join(there[:_SHOWN]) + (f" and {len(there) - _SHOWN} more" if len(there) > _SHOWN else "")
+    missing = [name for name in split.test if name not in there]
+    if missing:
+        sentence = f"the study holds out {split.group} '{missing[0]}', which has no segment; there are: {shown}"
+    elif len(there) == len(split.test):
+        sentence = f"the study holds out every {split.group} that there is ({shown}): nothing is left to teach"
+    else:
+        return
+    remedy = "change what the study holds out, or deliver those recordings"
+    raise TrainingRefused(Reason("held_out_unusable", sentence, remedy=remedy))
+
+
+def _refuse_too_little(rows: Sequence[Row], group: str) -> None:
     labels = sorted({row.label for row in rows})
     participants = sorted({row.participant for row in rows})
     recordings = len({row.recording_id for row in rows})
@@ -117,9 +221,11 @@ def _refuse_too_little(rows: Sequence[Row]) -> None:
     if len(labels) < 2:
         only = f"only '{labels[0]}'" if labels else "none"
         faults.append(("too_few_labels", f"a classifier needs two labels or more; the accepted recordings have {only}"))
-    if len(participants) < 2:
+    if group == "participant" and len(participants) < 2:
         only = f"all are of {participants[0]}" if participants else "there is nobody"
         faults.append(("too_few_participants", f"a score needs two participants or more; of the accepted recordings {only}"))
+    if group != "participant" and rows and len({row.described.get(group, row.recording_id) for row in rows}) < 2:
+        faults.append(("too_few_groups", f"a score needs two groups or more; all accepted recordings are of one {group}"))
     if recordings < _FEWEST_RECORDINGS:
         sentence = f"a split needs {_FEWEST_RECORDINGS} recordings or more; {recordings} can be used"
         faults.append(("too_few_recordings", sentence))
@@ -135,15 +241,14 @@ def _people(rows: Sequence[Row]) -> dict[str, list[str]]:
     return {label: sorted(found[label]) for label in sorted(found)}
 
 
-def _count(rows: Sequence[Row], group: str, seed: int) -> tuple[list[str], _Counts]:
-    """Groups in an order that only seed and names decide, and their segments by label (sorted by name)."""
-    column = "participant" if group == "participant" else "recording_id"
-    names, of_group = np.unique([getattr(row, column) for row in rows], return_inverse=True)
+def _count(rows: Sequence[Row], group: str, seed: int) -> tuple[list[str], _Counts, list[str]]:
+    """Groups in an order that only seed and names decide, their segments by label, and the labels, sorted."""
+    names, of_group = np.unique([_group_of(row, group) for row in rows], return_inverse=True)
     labels, of_label = np.unique([row.label for row in rows], return_inverse=True)
     counts = np.zeros((len(names), len(labels)), np.int64)
     np.add.at(counts, (of_group, of_label), 1)
     order = sorted(range(len(names)), key=lambda i: hashlib.sha256(f"{seed}:{names[i]}".encode()).digest())
-    return names[order].tolist(), counts[order]
+    return names[order].tolist(), counts[order], labels.tolist()
 
 
 def _held_out(counts: _Counts, share: float) -> npt.NDArray[np.bool_]:
@@ -184,10 +289,20 @@ def _misplaced(test: npt.NDArray[np.bool_], has: npt.NDArray[np.bool_]) -> int:
     return int(np.where(shared, ~(tested & taught), tested).sum())
 
 
-def _folds(names: Sequence[str], counts: _Counts, split: Split) -> _Counts:
-    if split.folds == "leave_one_out":
+def _folds(names: Sequence[str], counts: _Counts, folds: int | str | None) -> _Counts:
+    if folds == "leave_one_out":
         return np.argsort(np.argsort(names))
-    return _stratified(counts, min(split.folds, len(names)))
+    number = min(int(folds or 1), len(names))
+    # Segments by themselves can be many thousands, and dealing them out label by label is as even.
+    return _dealt(counts, number) if (counts.sum(axis=1) == 1).all() else _stratified(counts, number)
+
+
+def _dealt(counts: _Counts, folds: int) -> _Counts:
+    """Groups of one segment each: all of the first label in turn, then those of the next."""
+    order = np.argsort(counts.argmax(axis=1), kind="stable")
+    fold = np.empty(len(counts), np.int64)
+    fold[order] = np.arange(len(counts)) % folds
+    return fold
 
 
 def _stratified(counts: _Counts, folds: int) -> _Counts:
@@ -218,17 +333,6 @@ def _split_name(fold: int, *, testing: bool) -> str:
     return "test" if fold < 0 else "train"
 
 
-def _protocol(group: str, fold: _Counts, split: Split) -> str:
-    number, held_out, taught = fold.max() + 1, int((fold < 0).sum()), int((fold >= 0).sum())
-    if split.folds == "leave_one_out":
-        turns = f"leave one {group} out ({number} {group}s)"
-    else:
-        turns = f"{number}-fold cross-validation by {group}, stratified by label ({taught} {group}s)"
-    if not held_out:
-        return turns
-    return f"{held_out} of {len(fold)} {group}s held out for the test; {turns} on the others"
-
-
 def _uncovered(counts: _Counts, fold: _Counts) -> npt.NDArray[np.bool_]:
     """Labels of two groups or more that are nevertheless on one side only."""
     shared = (counts > 0).sum(axis=0) >= 2
@@ -237,27 +341,3 @@ def _uncovered(counts: _Counts, fold: _Counts) -> npt.NDArray[np.bool_]:
     else:
         covered = np.array([len(set(fold[column > 0])) >= 2 for column in counts.T])
     return shared & ~covered
-
-
-def _statement(people: Mapping[str, Sequence[str]], one_sided: Sequence[str], *, honest: bool) -> str:
-    alone: dict[str, list[str]] = {}
-    for label, names in people.items():
-        if len(names) == 1:
-            alone.setdefault(names[0], []).append(f"'{label}'")
-    only = _listed([f"only {person} recorded {_listed(labels)}" for person, labels in sorted(alone.items())], between="; ")
-    if not honest:
-        return (
-            f"No honest split exists, for fewer than two labels were recorded by two participants or more: {only}. "
-            "A model can score by telling the people apart instead of the labels. The recordings were split instead: the "
-            "scores say nothing about new people, and nothing can be promoted."
-        )
-    said = ["The scores are for people whom the model never saw in training."]
-    if alone:
-        said.append(f"But {only}: nobody else can be scored on that, and when that person is tested nothing taught it.")
-    if one_sided:
-        said.append(f"With so few participants, {_listed(one_sided)} could not be put both where is taught and where is tested.")
-    return " ".join(said)
-
-
-def _listed(parts: Sequence[str], between: str = ", ", most: int = 12) -> str:
-    return between.join(parts[:most]) + (f" and {len(parts) - most} more" if len(parts) > most else "")

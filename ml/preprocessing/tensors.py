@@ -1,7 +1,8 @@
-"""From streams to tensors of one shape: the channels of an example, cutting, fixed length by interpolation.
+"""From streams to tensors of one shape: the channels of an example, and cutting them out.
 
 Belongs here: what training and inference must do identically. `ml.preprocessing.examples` applies it to the lake's
-resampled rows, `cut_streams` to the streams of a file that is in no table.
+resampled rows, `cut_streams` to the streams of a file that is in no table. How a stretch gets its fixed length is in
+`ml.preprocessing.fixed_length`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.preprocessing.clock import Clock
+from ml.preprocessing.cutting import segments_of, unmarked
+from ml.preprocessing.filters import Ticks, prepare
+from ml.preprocessing.fixed_length import stretch
 from ml.preprocessing.resampling import Piece, magnitude, resample, resample_quaternions
-from ml.preprocessing.segmentation import Spans, common_spans, cut_spans
+from ml.preprocessing.segmentation import Spans, common_spans
+from studies.preparation import Input
 from studies.sensors import axes_of, sensor_of
-from studies.study import Input, Task
+from studies.study import Task
 from warehouse.errors import Reason, UnreadableFile
 
 _Ints = npt.NDArray[np.int64]
@@ -43,27 +48,11 @@ class Cut:
         return len(self.start_ns)
 
 
-@dataclass(frozen=True)
-class Ticks:
-    """One stream on the recording's uniform clock.
-
-    Parameters
-    ----------
-    at : ndarray of int64, shape (n,)
-        Tick numbers or tick times in ns, ascending; the same in all streams of a recording.
-    values : ndarray of float32, shape (n, axes)
-        x, y, z and, for quaternions, w.
-    """
-
-    at: _Ints
-    values: _Floats
-
-
 def channel_names(inputs: Input) -> tuple[str, ...]:
     """Return the channels of an example in order, as ``<stream>.<axis>``.
 
     With ``magnitude`` each stream ends in ``<stream>.norm``, its vector's length; orientation has none, since the norm of
-    a unit quaternion is always one.
+    a unit quaternion is always one. With ``gravity`` each accelerometer is followed by the two streams made out of it.
 
     Examples
     --------
@@ -72,7 +61,7 @@ def channel_names(inputs: Input) -> tuple[str, ...]:
     """
     return tuple(
         f"{stream}.{axis}"
-        for stream in inputs.streams
+        for stream in inputs.all_streams()
         for axis in (*axes_of(stream), *(("norm",) if _has_norm(stream, inputs) else ()))
     )
 
@@ -108,9 +97,10 @@ def cut_streams(streams: Mapping[str, tuple[_Ints, _Floats]], task: Task) -> Cut
     rate_hz = task.input.rate_hz
     origin_ns = min(int(t_ns[0]) for t_ns, _ in streams.values() if len(t_ns))
     pieces = {stream: resample_stream(stream, *read, rate_hz=rate_hz, origin_ns=origin_ns) for stream, read in needed.items()}
-    segments = cut_spans(common_spans([_spans(found) for found in pieces.values()]), task.segment, rate_hz=rate_hz)
-    signals = cut({stream: _ticks(found, stream) for stream, found in pieces.items()}, segments, task)
-    return Cut(*segments.times_ns(Clock.of(rate_hz, origin_ns=origin_ns)), signals)
+    common = common_spans([_spans(found) for found in pieces.values()])
+    ticks = {stream: _ticks(found, stream) for stream, found in pieces.items()}
+    segments = segments_of(common, unmarked(task.segment), ticks, rate_hz=rate_hz).spans
+    return Cut(*segments.times_ns(Clock.of(rate_hz, origin_ns=origin_ns)), cut(ticks, segments, task))
 
 
 def cut(streams: Mapping[str, Ticks], segments: Spans, task: Task) -> _Floats:
@@ -121,100 +111,27 @@ def cut(streams: Mapping[str, Ticks], segments: Spans, task: Task) -> _Floats:
     streams : mapping of str to Ticks
         Every stream of the task's input.
     segments : Spans
-        Their `first` in the same unit as `Ticks.at`; every tick of a segment is there in every stream.
+        Their `first` in the same unit as `Ticks.at`; every tick of a segment is there in every stream, in one piece.
     task : Task
 
     Returns
     -------
     ndarray of float32, shape (n, length, channels)
     """
-    length, channels = task.segment.length, len(channel_names(task.input))
-    signals = np.empty((len(segments), length, channels), np.float32)
-    for steps in np.unique(segments.steps):
-        (same,) = np.nonzero(segments.steps == steps)
-        blocks = [
-            _block(streams[stream], segments.first[same], int(steps), norm=_has_norm(stream, task.input))
-            for stream in task.input.streams
-        ]
-        signals[same] = resize(np.concatenate(blocks, axis=2), length)
+    inputs, length = task.input, task.segment.length
+    signals = np.empty((len(segments), length, len(channel_names(inputs))), np.float32)
+    column = 0
+    for stream, ticks in prepare(streams, inputs).items():
+        values = ticks.values
+        if _has_norm(stream, inputs):
+            values = np.concatenate([values, magnitude(values)[:, np.newaxis]], axis=1)
+        first = np.searchsorted(ticks.at, segments.first)
+        block = stretch(values, first, segments.steps, length)
+        if sensor_of(stream) == "orientation":
+            block /= np.maximum(magnitude(block), np.float32(1e-6))[:, :, np.newaxis]
+        signals[:, :, column : column + values.shape[1]] = block
+        column += values.shape[1]
     return signals
-
-
-def resize(signals: _Floats, length: int) -> _Floats:
-    """Bring signals to a fixed number of samples, first and last sample kept.
-
-    Stretching interpolates linearly. Shrinking takes the mean of the interpolated signal over one output step instead of
-    its value at a point, so that what the new clock cannot hold is damped rather than folded into what it can.
-
-    Parameters
-    ----------
-    signals : ndarray of float32, shape (n, steps, channels)
-        With at least two steps.
-    length : int
-        At least two.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, length, channels)
-
-    Examples
-    --------
-    >>> resize(np.array([[[0.0], [1.0], [2.0]]], np.float32), 5).ravel().tolist()
-    [0.0, 0.5, 1.0, 1.5, 2.0]
-    """
-    steps = signals.shape[1]
-    if steps == length:
-        return signals
-    positions = np.linspace(0, steps - 1, length)
-    if steps < length:
-        return interpolate(signals, np.broadcast_to(positions, (len(signals), length)))
-    half = np.minimum((steps - 1) / (length - 1) / 2, np.minimum(positions, steps - 1 - positions))
-    return _means(signals, positions - half, positions + half)
-
-
-def interpolate(signals: _Floats, positions: npt.NDArray[np.float64]) -> _Floats:
-    """Return signals at fractional positions, by straight lines between samples.
-
-    Parameters
-    ----------
-    signals : ndarray of float32, shape (n, steps, channels)
-    positions : ndarray of float64, shape (n, length)
-        For each signal, in samples from 0 to steps - 1.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, length, channels)
-    """
-    below = np.clip(positions.astype(np.int64), 0, signals.shape[1] - 2)
-    weight = (positions - below).astype(np.float32)[:, :, np.newaxis]
-    rows = np.arange(len(signals))[:, np.newaxis]
-    lower = signals[rows, below]
-    return lower + weight * (signals[rows, below + 1] - lower)
-
-
-def _means(signals: _Floats, start: npt.NDArray[np.float64], end: npt.NDArray[np.float64]) -> _Floats:
-    values = signals.astype(np.float64)
-    area = np.zeros_like(values)
-    np.cumsum((values[:, 1:] + values[:, :-1]) / 2, axis=1, out=area[:, 1:])
-
-    def integral(positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        below = np.clip(positions.astype(np.int64), 0, values.shape[1] - 2)
-        part = (positions - below)[:, np.newaxis]
-        slope = values[:, below + 1] - values[:, below]
-        return area[:, below] + part * (values[:, below] + part * slope / 2)
-
-    width = (end - start)[:, np.newaxis]
-    means = (integral(end) - integral(start)) / np.where(width > 0, width, 1)
-    means[:, [0, -1]] = values[:, [0, -1]]
-    return means.astype(np.float32)
-
-
-def _block(stream: Ticks, first: _Ints, steps: int, *, norm: bool) -> _Floats:
-    rows = np.searchsorted(stream.at, first)[:, np.newaxis] + np.arange(steps)
-    values = stream.values[rows]
-    if not norm:
-        return values
-    return np.concatenate([values, magnitude(values)[:, :, np.newaxis]], axis=2)
 
 
 def _has_norm(stream: str, inputs: Input) -> bool:
@@ -235,7 +152,8 @@ def _spans(pieces: Sequence[Piece]) -> Spans:
 
 
 def _ticks(pieces: Sequence[Piece], stream: str) -> Ticks:
+    starts = np.cumsum([0, *(len(piece.values) for piece in pieces)])[:-1]
     if not pieces:
-        return Ticks(np.zeros(0, np.int64), np.zeros((0, len(axes_of(stream))), np.float32))
+        return Ticks(np.zeros(0, np.int64), np.zeros((0, len(axes_of(stream))), np.float32), starts)
     at = np.concatenate([piece.first_step + np.arange(len(piece.values), dtype=np.int64) for piece in pieces])
-    return Ticks(at, np.concatenate([piece.values for piece in pieces]))
+    return Ticks(at, np.concatenate([piece.values for piece in pieces]), starts)

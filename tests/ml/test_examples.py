@@ -21,7 +21,8 @@ from ml.preprocessing import examples as examples_module
 from ml.preprocessing import selection as selection_module
 from ml.preprocessing.batch import resample_batch, segment_batch
 from ml.preprocessing.examples import TrainingTable, freeze_examples, load_examples, training_fingerprint
-from ml.preprocessing.tensors import cut_streams, resize
+from ml.preprocessing.fixed_length import resize
+from ml.preprocessing.tensors import cut_streams
 from studies.study import Study
 from tests.ml.written_batches import STUDY, Recorded, cohort, moving, wrist_study, write_batch
 from warehouse.errors import LakeError, TrainingRefused, UnknownName
@@ -409,3 +410,82 @@ def test_shrinking_damps_what_the_new_clock_cannot_hold() -> None:
     slow = np.sin(2 * np.pi * 0.01 * np.arange(400, dtype=np.float32))[np.newaxis, :, np.newaxis]
     assert np.abs(resize(fast, 100)[0, 2:-2]).max() < 0.15
     assert np.abs(resize(slow, 100)).max() > 0.98
+
+
+# --- another target, another protocol beside
+
+
+def enrolled(people: int = 4) -> list[Recorded]:
+    """Two sets of two labels by everybody."""
+    return [
+        Recorded(
+            f"r{person}{label}{number}", f"P{person}", label, moving(person * 10 + 3 * number + index), session=f"set{number}"
+        )
+        for person in range(people)
+        for number in (1, 2)
+        for index, label in enumerate(("shake", "wave"))
+    ]
+
+
+def test_a_task_can_learn_who_somebody_is_from_some_sessions_and_be_tested_on_another(home: Home, tmp_path: Path) -> None:
+    text = STUDY.replace("    input:", "    target: participant\n    input:", 1)
+    study = wrist_study(tmp_path, text.replace("{group: participant, test: 0.25, folds: 3}", "{group: session, test: [set2]}"))
+    ran(home, study, enrolled())
+    table = freeze_examples(study, "movement", home)
+    assert table.meta.target == "participant"
+    assert table.meta.labels == ("P0", "P1", "P2", "P3")
+    assert np.array_equal(table.labels, table.participant)
+    assert table.meta.honest
+    assert set(zip(table.groups, table.split, strict=True)) == {("set1", "train"), ("set2", "test")}
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> TrainingTable:
+    """A frozen table with the protocol of the authors beside the one that decides."""
+    text = STUDY.replace("folds: 3}", "folds: 3}\n    authors_split: {group: segment, test: 0.2, folds: 4}")
+    study, home = wrist_study(tmp_path_factory.mktemp("both"), text), Home.at(tmp_path_factory.mktemp("home"))
+    ran(home, study, cohort(6))
+    return freeze_examples(study, "movement", home)
+
+
+def test_both_protocols_test_originals_only_and_every_copy_is_on_the_side_of_its_original(both: TrainingTable) -> None:
+    assert both.authors is not None
+    for sides in (both, both.authors):
+        held_out = sides.held_out()
+        assert held_out is not None
+        taught, tested = held_out
+        assert both.original[tested].all()
+        assert not both.original[taught].all()
+        assert not set(both.segment_id[taught]) & set(both.segment_id[tested])
+        for train, test in sides.rounds():
+            assert both.original[test].all()
+            assert not set(both.segment_id[train]) & set(both.segment_id[test])
+
+
+def test_the_authors_protocol_leaves_the_one_that_decides_as_it_would_be_alone(
+    both: TrainingTable, tmp_path: Path, home: Home
+) -> None:
+    study = wrist_study(tmp_path)
+    ran(home, study, cohort(6))
+    alone = freeze_examples(study, "movement", home)
+    assert alone.authors is None
+    assert (alone.meta.protocol, alone.meta.honest, alone.meta.authors_protocol) == (both.meta.protocol, True, None)
+    own = dict(zip(alone.example_id, alone.split, strict=True))
+    assert own.items() <= dict(zip(both.example_id, both.split, strict=True)).items()
+
+
+def test_the_authors_protocol_says_what_it_is_worth(both: TrainingTable) -> None:
+    assert both.meta.authors_protocol is not None
+    assert "segments held out for the test" in both.meta.authors_protocol
+    assert "taught and tested" in str(both.meta.authors_statement)
+    assert both.authors is not None
+    shared = set(both.recording_id[both.authors.split == "train"]) & set(both.recording_id[both.authors.split == "test"])
+    assert shared
+
+
+def test_another_session_is_another_fingerprint(home: Home, study: Study) -> None:
+    ran(home, study, enrolled())
+    before = training_fingerprint(study, "movement", home)
+    first, *others = enrolled()
+    ran(home, study, [replace(first, session="set9"), *others])
+    assert training_fingerprint(study, "movement", home) != before

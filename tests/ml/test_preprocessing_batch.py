@@ -15,7 +15,8 @@ from ml.preprocessing.batch import resample_batch, segment_batch
 from ml.preprocessing.recordings import by_stream
 from ml.preprocessing.tensors import cut_streams
 from studies.study import Study
-from tests.ml.written_batches import ORIGIN_NS, Recorded, Streams, cohort, moving, wrist_study, write_batch
+from tests.ml.exercising import exercising
+from tests.ml.written_batches import ORIGIN_NS, STUDY, Recorded, Streams, cohort, moving, wrist_study, write_batch
 from warehouse.home import Home
 from warehouse.lake import Lake
 
@@ -168,3 +169,96 @@ def test_rows_that_do_not_lie_together_are_still_taken_apart_in_order() -> None:
     assert found["a"]["x"]["t_ns"].to_pylist() == [1, 4]
     assert found["a"]["y"]["t_ns"].to_pylist() == [3]
     assert found["b"]["x"]["t_ns"].to_pylist() == [2]
+
+
+# --- annotations and repetitions
+
+
+def cut_by(folder: Path, segment: str, **changes: str) -> Study:
+    """The study with its first task cut otherwise."""
+    text = STUDY.replace("{by: window, seconds: 2, overlap: 0.5, length: 40, min_seconds: 1.5}", segment)
+    for old, new in changes.items():
+        text = text.replace(f"{old}:", f"{new}\n    {old}:", 1)
+    return wrist_study(folder, text)
+
+
+def test_a_marked_stretch_has_its_own_label_and_the_recordings_where_it_has_none(home: Home, tmp_path: Path) -> None:
+    study = cut_by(tmp_path, "{by: annotation, length: 40}")
+    marks = [(1, 3, "Shake"), (3.5, 5.5, None), (6, 6, "turn"), (7.5, 7.5, "turn"), (2, 4, "juggling")]
+    _, segments = ran(home, study, [Recorded("r", "P1", "wave", moving(1), marks=marks)])
+    found = segments.filter(pc.field("task") == "wrist.movement")
+    assert found["label"].to_pylist() == ["shake", "wave", "turn"]
+    assert found["method"].to_pylist() == ["annotation"] * 3
+    lasting = pc.subtract(found["end_ns"], found["start_ns"]).to_numpy() / 1e9
+    assert np.allclose(lasting, [2, 2, 1.5], atol=0.051)
+    assert found["confidence"].null_count == 3
+    (cut,) = Lake(home).read("cuts", where={"task": "wrist.movement"}).to_pylist()
+    assert cut["segments"] == 3
+    assert "('juggling')" in cut["statement"]
+
+
+def test_marks_that_begin_together_are_two_segments_and_labels_of_no_task_are_none(home: Home, tmp_path: Path) -> None:
+    study = cut_by(tmp_path, "{by: annotation, length: 40}", input="labels: [wave, turn]")
+    marks = [(1, 3, "wave"), (1, 6, "wave"), (4, 6, "shake")]
+    _, segments = ran(home, study, [Recorded("r", "P1", "shake", moving(1), marks=marks)])
+    found = segments.filter(pc.field("task") == "wrist.movement")
+    assert found["label"].to_pylist() == ["wave", "wave"]
+    assert len(set(found["segment_id"].to_pylist())) == 2
+
+
+def test_a_recording_that_nobody_marked_has_no_segment_and_a_row_that_says_so(home: Home, tmp_path: Path) -> None:
+    study = cut_by(tmp_path, "{by: annotation, length: 40}")
+    _, segments = ran(home, study, [Recorded("r", "P1", "wave", moving(1))])
+    assert "wrist.movement" not in segments["task"].to_pylist()
+    (cut,) = Lake(home).read("cuts", where={"task": "wrist.movement"}).to_pylist()
+    assert (cut["segments"], cut["recording_id"]) == (0, "r")
+
+
+def test_repetitions_become_segments_with_a_confidence_and_inference_cuts_the_same(home: Home, tmp_path: Path) -> None:
+    study = cut_by(tmp_path, "{by: repetition, length: 100, max_seconds: 5}")
+    streams, truth = exercising(7, rate_hz=50, seed=4)
+    at = ORIGIN_NS + np.arange(len(streams["gyroscope"])) * 20_000_000
+    one = Recorded("r", "P1", "wave", {name: (at, values) for name, values in streams.items()})
+    _, segments = ran(home, study, [one])
+    assert segments.num_rows == len(truth)
+    assert set(segments["method"].to_pylist()) == {"repetition 1s to 5s"}
+    assert set(segments["label"].to_pylist()) == {"wave"}
+    assert all(0.3 < sure <= 1 for sure in segments["confidence"].to_pylist())
+    (cut,) = Lake(home).read("cuts").to_pylist()
+    assert cut["segments"] == 7
+    assert cut["confidence"] == pytest.approx(np.mean(segments["confidence"].to_pylist()))
+    again = cut_streams(one.streams, study.tasks["movement"])
+    assert again.start_ns.tolist() == segments["start_ns"].to_pylist()
+    assert again.signals.shape == (7, 100, 8)
+
+
+def test_a_repetition_never_crosses_a_gap(home: Home, tmp_path: Path) -> None:
+    study = cut_by(tmp_path, "{by: repetition, length: 100, max_seconds: 5}")
+    streams, _ = exercising(12, rate_hz=50, seed=4)
+    at = ORIGIN_NS + np.arange(len(streams["gyroscope"])) * 20_000_000
+    whole = {name: (at, values) for name, values in streams.items()}
+    _, segments = ran(home, study, [Recorded("r", "P1", "wave", with_gap(whole, "gyroscope", start_s=15, end_s=15.6))])
+    gap = ORIGIN_NS + 15.3e9
+    assert not any(row["start_ns"] < gap < row["end_ns"] for row in segments.to_pylist())
+    assert 9 <= segments.num_rows <= 12
+
+
+def test_what_is_less_sure_than_asked_is_left_out_and_counted(home: Home, tmp_path: Path) -> None:
+    study = cut_by(tmp_path, "{by: repetition, length: 100, max_seconds: 5, min_confidence: 0.99}")
+    streams, _ = exercising(5, rate_hz=50, unevenness=0.3)
+    at = ORIGIN_NS + np.arange(len(streams["gyroscope"])) * 20_000_000
+    _, segments = ran(home, study, [Recorded("r", "P1", "wave", {name: (at, values) for name, values in streams.items()})])
+    assert segments.num_rows == 0
+    (cut,) = Lake(home).read("cuts").to_pylist()
+    assert "less sure than 0.99" in cut["statement"]
+
+
+def test_a_recording_of_no_label_has_segments_where_the_task_asks_who_it_is(home: Home, tmp_path: Path) -> None:
+    text = STUDY.replace("group: participant, test: 0.25", "group: session").replace(
+        "    input:", "    target: participant\n    input:", 1
+    )
+    study = wrist_study(tmp_path, text)
+    _, segments = ran(home, study, [Recorded("r", "P1", None, moving(1), session="set1")])
+    found = segments.filter(pc.field("task") == "wrist.movement")
+    assert found.num_rows > 0
+    assert found["label"].null_count == found.num_rows

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ml.preprocessing.clock import Clock
 from ml.preprocessing.segmentation import Spans, common_spans, cut_spans, method_of
-from studies.study import Segmentation
+from studies.preparation import Segmentation
 
 
 @st.composite

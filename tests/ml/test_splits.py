@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ml.preprocessing.splits import Row, SplitPlan, plan_splits
-from studies.study import Split
+from studies.splitting import AuthorsSplit, Split
 from warehouse.errors import TrainingRefused
 
 LABELS = ("bench", "row", "squat", "walk")
@@ -191,3 +191,108 @@ def test_what_cannot_be_split_is_refused_with_what_is_missing(rows: list[Row], c
         plan_splits(rows, Split(), seed=1)
     assert code in [reason.code for reason in refused.value.reasons]
     assert all(reason.remedy for reason in refused.value.reasons)
+
+
+# --- other groups, other targets, other protocols
+
+
+def enrolled(people: str = "ABCD", sessions: int = 3, *, known: bool = True) -> list[Row]:
+    """Rows of people who each recorded two labels in every session, asked who they are."""
+    return [
+        Row(
+            person,
+            f"{person}{label}{number}",
+            person,
+            f"{person}{label}{number}-{part}",
+            {"session": f"set{number}"} if known else {},
+        )
+        for person, number, label in product(people, range(1, sessions + 1), "br")
+        for part in range(4)
+    ]
+
+
+def test_people_are_enrolled_on_some_sessions_and_identified_on_the_named_one() -> None:
+    plan = plan_splits(enrolled(), Split(group="session", test=("set2",)), seed=1, target="participant")
+    assert plan.honest
+    assert plan.split == {"set1": "train", "set2": "test", "set3": "train"}
+    assert "session set2 held out for the test (1 of 3 sessions)" in plan.protocol
+    assert "other sessions of the 4 people who taught" in plan.statement
+
+
+def test_who_somebody_is_tested_on_the_session_that_taught_it_is_not_honest() -> None:
+    plan = plan_splits(enrolled(), Split(group="recording", folds=2), seed=1, target="participant")
+    assert not plan.honest
+    assert "nobody took the sensor off" in plan.statement
+
+
+def test_recordings_of_no_session_are_sessions_of_their_own() -> None:
+    assert plan_splits(enrolled(known=False), Split(group="recording", folds=2), seed=1, target="participant").honest
+
+
+def test_somebody_of_a_single_session_is_named() -> None:
+    rows = [*enrolled(), Row("E", "Eb1", "E", "Eb1-0", {"session": "set1"})]
+    plan = plan_splits(rows, Split(group="session", test=("set2",)), seed=1, target="participant")
+    assert "Of 'E' there is one session only" in plan.statement
+
+
+def with_sets(rows: list[Row]) -> list[Row]:
+    return [Row(row.participant, row.recording_id, row.label, described={"set": row.recording_id[-1]}) for row in rows]
+
+
+def test_sets_of_the_same_people_on_both_sides_are_not_honest_about_labels() -> None:
+    plan = plan_splits(with_sets(cohort({"A": "br", "B": "br"}, repeats=4)), Split(group="set", folds=4), seed=1)
+    assert (plan.group, plan.honest) == ("set", False)
+    assert "nothing about new people" in plan.statement
+    assert "'group: participant'" in plan.statement
+
+
+def test_sets_of_the_only_participant_are_as_honest_as_can_be_and_say_of_what() -> None:
+    plan = plan_splits(with_sets(cohort({"A": "br"}, repeats=4)), Split(group="set", folds=4), seed=1)
+    assert plan.honest
+    assert "Only one participant is known" in plan.statement
+
+
+@given(st.integers(2, 8), st.integers(0, 30))
+def test_nothing_of_a_group_is_on_two_sides_whatever_the_group(groups: int, seed: int) -> None:
+    chance = random.Random(seed)
+    names = [f"g{number}" for number in range(groups)]
+    rows = [Row("A", f"r{number}", "bx"[number % 2], f"s{number}", {"set": chance.choice(names)}) for number in range(60)]
+    if len({row.described["set"] for row in rows}) < 2:
+        return
+    plan = plan_splits(rows, Split(group="set", test=0.3), seed=seed)
+    for name in names:
+        assert len({plan.split[plan.group_of(row)] for row in rows if row.described["set"] == name}) <= 1
+    assert {"train", "test"} == set(plan.split.values())
+
+
+def test_recordings_without_the_group_that_a_study_splits_by_are_refused_with_the_nearest_column() -> None:
+    with pytest.raises(TrainingRefused, match=r"splits by sett.*24 of 24 recordings have none.*did you mean 'set'") as refused:
+        plan_splits(with_sets(cohort({"A": "br", "B": "br"}, repeats=6)), Split(group="sett"), seed=1)
+    assert "manifests" in str(refused.value.reasons[0].remedy)
+
+
+@pytest.mark.parametrize(
+    ("held_out", "words"), [(("set9",), "'set9', which has no segment; there are: set1"), (("set1", "set2"), "nothing is left")]
+)
+def test_a_test_that_cannot_be_held_out_is_refused(held_out: tuple[str, ...], words: str) -> None:
+    with pytest.raises(TrainingRefused, match=words):
+        plan_splits(enrolled(sessions=2), Split(group="session", test=held_out), seed=1, target="participant")
+
+
+def test_the_authors_random_segments_are_dealt_out_evenly_and_never_called_honest() -> None:
+    plan = plan_splits(enrolled(), AuthorsSplit(group="segment", test=0.4), seed=3)
+    sides = [plan.split[row.segment_id] for row in enrolled()]
+    assert sides.count("test") == round(0.4 * len(sides))
+    assert not plan.honest
+    assert "Segments of one recording are taught and tested" in plan.statement
+    assert "no cross-validation" in plan.protocol
+    folded = plan_splits(enrolled(), AuthorsSplit(group="segment", folds=5), seed=3)
+    for person in "ABCD":
+        counts = np.bincount([folded.fold[row.segment_id] for row in enrolled() if row.participant == person])
+        assert np.ptp(counts) <= 1
+
+
+def test_many_thousands_of_segments_can_be_split_by_themselves() -> None:
+    rows = [Row(f"P{number % 20}", f"r{number // 50}", "abc"[number % 3], f"s{number}") for number in range(20_000)]
+    plan = plan_splits(rows, AuthorsSplit(group="segment", test=0.2, folds=5), seed=1)
+    assert sum(side == "test" for side in plan.split.values()) == 4000

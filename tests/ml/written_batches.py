@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -60,6 +61,10 @@ class Recorded:
     label: str | None
     streams: Streams
     accepted: bool = True
+    session: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    #: Start and end in seconds after `ORIGIN_NS`, equal for an instant, and the label as delivered.
+    marks: Sequence[tuple[float, float, str | None]] = ()
 
 
 def wrist_study(folder: Path, text: str = STUDY) -> Study:
@@ -106,6 +111,8 @@ def write_batch(
     lake.replace("samples", _table("samples", [rows for one in recordings for rows in _samples(one)]), where=where)
     lake.replace("streams", _table("streams", [_stream(one, name) for one in recordings for name in one.streams]), where=where)
     lake.replace("recordings", _table("recordings", [_recording(one, study) for one in recordings]), where=where)
+    marks = [_mark(one, *mark) for one in recordings for mark in one.marks]
+    lake.replace("annotations", _table("annotations", marks), where=where)
     lake.replace("verdicts", _table("verdicts", [_verdict(one) for one in recordings]), where=where)
     received_at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=received_after_s)
     state = "complete" if complete else "received"
@@ -143,7 +150,9 @@ def _recording(one: Recorded, study: Study) -> dict[str, object]:
         "recording_id": one.recording_id,
         "study": study.study,
         "participant": one.participant,
+        "session": one.session,
         "label": one.label,
+        "attributes": json.dumps(one.attributes),
         "started_at": datetime(2026, 1, 1, tzinfo=UTC),
         "value_hash": _hash(*(values for _, values in one.streams.values())),
     }
@@ -151,3 +160,14 @@ def _recording(one: Recorded, study: Study) -> dict[str, object]:
 
 def _verdict(one: Recorded) -> dict[str, object]:
     return {"recording_id": one.recording_id, "participant": one.participant, "accepted": one.accepted, "reasons": []}
+
+
+def _mark(one: Recorded, start_s: float, end_s: float, label: str | None) -> dict[str, object]:
+    start_ns, end_ns = (ORIGIN_NS + round(at * 1e9) for at in (start_s, end_s))
+    return {
+        "recording_id": one.recording_id,
+        "participant": one.participant,
+        "start_ns": start_ns,
+        "end_ns": end_ns,
+        "label": label,
+    }

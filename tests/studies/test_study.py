@@ -15,9 +15,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticUndefined
 
 from studies import Study, find_study, load_study
+from studies.augmentation import MultiplicativeNoise
 from studies.formats import UNITS
 from studies.sensors import SENSORS
-from studies.study import Family, Metric, MultiplicativeNoise, StreamContract
+from studies.study import Family, Metric, StreamContract
 from tests.studies.trial import trial
 
 _ROOT = Path(__file__).parents[2]

@@ -1,0 +1,124 @@
+"""What a split means, for people: how it was made, whom its scores are for, and why it may be no honest one.
+
+Belongs here: sentences. The splits are planned in `ml.preprocessing.splits`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from studies.splitting import SEGMENT, AuthorsSplit, Split
+
+
+def protocol_of(split: Split | AuthorsSplit, fold: npt.NDArray[np.int64]) -> str:
+    """Say how a split was made.
+
+    Parameters
+    ----------
+    split : Split or AuthorsSplit
+    fold : ndarray of int64, shape (groups,)
+        Fold of each group, -1 in the test.
+    """
+    group, number, taught = split.group, int(fold.max()) + 1, int((fold >= 0).sum())
+    if split.folds == "leave_one_out":
+        turns = f"leave one {group} out ({number} {group}s)"
+    else:
+        turns = f"{number}-fold cross-validation by {group}, stratified by label ({taught} {group}s)"
+    held_out = len(fold) - taught
+    if not held_out:
+        return turns
+    if isinstance(split.test, tuple):
+        out = f"{group} {_listed(split.test)} held out for the test ({held_out} of {len(fold)} {group}s)"
+    else:
+        out = f"{held_out} of {len(fold)} {group}s held out for the test"
+    return f"{out}; {turns} on the others" if number > 1 else f"{out}, no cross-validation"
+
+
+def statement_of(people: Mapping[str, Sequence[str]], one_sided: Sequence[str], *, honest: bool) -> str:
+    """Say what the scores of a split by participant mean, or why there is no such split.
+
+    Parameters
+    ----------
+    people : mapping of str to sequence of str
+        Who recorded each label.
+    one_sided : sequence of str
+        Labels, quoted, that are taught or tested only, though more than one person recorded them.
+    honest : bool
+    """
+    alone: dict[str, list[str]] = {}
+    for label, names in people.items():
+        if len(names) == 1:
+            alone.setdefault(names[0], []).append(f"'{label}'")
+    only = _listed([f"only {person} recorded {_listed(labels)}" for person, labels in sorted(alone.items())], between="; ")
+    if not honest:
+        return (
+            f"No honest split exists, for fewer than two labels were recorded by two participants or more: {only}. "
+            "A model can score by telling the people apart instead of the labels. The recordings were split instead: the "
+            "scores say nothing about new people, and nothing can be promoted."
+        )
+    said = ["The scores are for people whom the model never saw in training."]
+    if alone:
+        said.append(f"But {only}: nobody else can be scored on that, and when that person is tested nothing taught it.")
+    if one_sided:
+        said.append(f"With so few participants, {_listed(one_sided)} could not be put both where is taught and where is tested.")
+    return " ".join(said)
+
+
+def statement_of_other_groups(
+    group: str,
+    *,
+    target: str,
+    participants: int,
+    shared: int,
+    honest: bool,
+    one_sided: Sequence[str],
+    alone: Sequence[str],
+) -> str:
+    """Say what the scores of a split by something else than the participant mean.
+
+    Parameters
+    ----------
+    group : str
+    target : str
+        ``label`` or ``participant``.
+    participants, shared : int
+        People there are, and how many of them are on both sides.
+    honest : bool
+    one_sided : sequence of str
+        Labels (or participants), quoted, that are taught or tested only, though more than one group has them.
+    alone : sequence of str
+        Participants, quoted, of whom there is one group only.
+    """
+    if group == SEGMENT:
+        said = "Segments of one recording are taught and tested: the scores say nothing about a recording that is new."
+    elif target == "participant" and honest:
+        said = (
+            f"The scores are for other {group}s of the {participants} people who taught: who of them it is. They say nothing "
+            "about anybody else."
+        )
+    elif target == "participant":
+        said = (
+            "Recordings of one session, in which nobody took the sensor off, are taught and tested: the scores say little about "
+            "another day, and nothing can be promoted. With 'group: session' they would."
+        )
+    elif participants == 1:
+        said = f"Only one participant is known: the scores are for other {group}s, and say nothing about new people."
+    elif shared:
+        said = (
+            f"The scores are for other {group}s of people who also taught ({shared} of {participants}): they say nothing about "
+            "new people, and nothing can be promoted. With 'group: participant' they would."
+        )
+    else:
+        said = f"The scores are for {group}s, and so for people, whom the model never saw in training."
+    if alone:
+        said += f" Of {_listed(alone)} there is one {group} only, which is either taught or tested."
+    if one_sided:
+        said += f" With so few {group}s, {_listed(one_sided)} could not be put both where is taught and where is tested."
+    return said
+
+
+def _listed(parts: Sequence[str], between: str = ", ", most: int = 12) -> str:
+    return between.join(parts[:most]) + (f" and {len(parts) - most} more" if len(parts) > most else "")

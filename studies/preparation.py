@@ -1,0 +1,135 @@
+"""How the examples of a task are prepared, as its study says: the channels, and where recordings are cut.
+
+Belongs here: the sections `input` and `segment` of a task, as frozen models. What they ask for is done in
+`ml.preprocessing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from studies.fields import Positive, Share, Strict, distinct
+from studies.sensors import StreamName, placement_of, sensor_of, stream_name
+
+
+class Filter(Strict):
+    """A zero-phase Butterworth filter: what lies between `low_hz` and `high_hz` passes; one of them may be left out.
+
+    Parameters
+    ----------
+    low_hz, high_hz : float, optional
+        Where the filter has taken half of the power away, in Hz.
+    order : int
+        Order of one pass; it runs forwards and backwards, so that nothing is delayed and the slope is twice as steep.
+    """
+
+    low_hz: Positive | None = None
+    high_hz: Positive | None = None
+    order: Annotated[int, Field(ge=1, le=10)] = 4
+
+    @model_validator(mode="after")
+    def _passes_something(self) -> Filter:
+        if self.low_hz is None and self.high_hz is None:
+            raise ValueError("a filter needs low_hz, high_hz or both")
+        if self.low_hz is not None and self.high_hz is not None and self.low_hz >= self.high_hz:
+            raise ValueError(f"low_hz ({self.low_hz:g}) lies below high_hz ({self.high_hz:g})")
+        return self
+
+
+class Input(Strict):
+    """The channels of an example: streams in this order, x, y, z (and w) of each, on one clock of `rate_hz`.
+
+    Parameters
+    ----------
+    streams : tuple of str
+    rate_hz : float
+    filter : Filter, optional
+        Applied to every stream but orientation, between its gaps and before anything is cut.
+    magnitude : bool
+        One more channel for each stream but orientation: the length of its vector.
+    gravity : bool
+        Six more channels for each accelerometer: gravity, estimated by a low-pass, and the acceleration without it.
+    """
+
+    streams: Annotated[tuple[StreamName, ...], Field(min_length=1), AfterValidator(distinct)]
+    rate_hz: Positive
+    filter: Filter | None = None
+    magnitude: bool = False
+    gravity: bool = False
+
+    @model_validator(mode="after")
+    def _clock_holds_the_filter(self) -> Input:
+        edges = [edge for edge in (self.filter.low_hz, self.filter.high_hz) if edge is not None] if self.filter else []
+        if edges and max(edges) >= self.rate_hz / 2:
+            raise ValueError(
+                f"the filter ends at {max(edges):g} Hz; a clock of {self.rate_hz:g} Hz holds less than half of that rate"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _gravity_can_be_told(self) -> Input:
+        if not self.gravity:
+            return self
+        if not any(sensor_of(stream) == "accelerometer" for stream in self.streams):
+            raise ValueError("gravity is estimated from an accelerometer; the streams name none")
+        for stream in self.streams:
+            again = set(self.parts_of(stream)) & set(self.streams)
+            if again:
+                raise ValueError(f"gravity would make '{min(again)}', which the streams name already: leave one of them out")
+        return self
+
+    def parts_of(self, stream: str) -> tuple[str, ...]:
+        """Return the streams that `gravity` makes out of one: gravity and the acceleration without it, or none."""
+        if not self.gravity or sensor_of(stream) != "accelerometer":
+            return ()
+        return tuple(stream_name(sensor, placement_of(stream)) for sensor in ("gravity", "linear_acceleration"))
+
+    def all_streams(self) -> Iterator[str]:
+        """Yield every stream that has channels, in their order: the declared ones, each with what is made out of it."""
+        for stream in self.streams:
+            yield stream
+            yield from self.parts_of(stream)
+
+
+class Segmentation(Strict):
+    """How recordings are cut.
+
+    Parameters
+    ----------
+    by : {"annotation", "repetition", "window", "recording"}
+    length : int
+        Samples of an example; a segment is interpolated to it.
+    seconds, overlap : float
+        For windows: length in seconds and the share that two neighbours have in common.
+    min_seconds, max_seconds : float
+        Shorter and longer stretches are not used; of repetitions, the shortest and the longest that are looked for.
+    min_confidence : float
+        Repetitions that are less sure are not used.
+    """
+
+    by: Literal["annotation", "repetition", "window", "recording"]
+    length: Annotated[int, Field(ge=8, le=100_000)]
+    seconds: Positive | None = None
+    overlap: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    min_seconds: Positive = 1.0
+    max_seconds: Positive | None = None
+    min_confidence: Share = 0.1
+
+    @model_validator(mode="after")
+    def _window_has_seconds(self) -> Segmentation:
+        if (self.by == "window") != (self.seconds is not None):
+            raise ValueError("seconds goes with 'by: window', and windows need it")
+        return self
+
+    @model_validator(mode="after")
+    def _repetitions_have_a_longest(self) -> Segmentation:
+        if self.by == "repetition" and self.max_seconds is None:
+            raise ValueError("'by: repetition' needs max_seconds: how long one repetition takes at most")
+        if self.by in ("window", "recording") and self.max_seconds is not None:
+            raise ValueError("max_seconds goes with 'by: repetition' or 'by: annotation'")
+        if self.max_seconds is not None and self.max_seconds <= self.min_seconds:
+            raise ValueError(f"max_seconds ({self.max_seconds:g}) is not above min_seconds ({self.min_seconds:g})")
+        return self
