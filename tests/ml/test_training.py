@@ -236,7 +236,7 @@ def test_two_trainings_at_once_give_one_version_of_each_family(ready: Home, trai
 
 
 def test_new_recordings_are_trained_on_and_must_reach_the_champion(ready: Home, tmp_path: Path) -> None:
-    study = movement_study(tmp_path, models="[{family: svm}]")
+    study = movement_study(tmp_path, models="[{family: svm}]", at_least=0.2)
     before = train_task(study, "movement", ready)
     confusing = [
         Recorded(f"x{person}{label}", f"P{person}", label, moving(900 + person * 10 + number, hz=5))
