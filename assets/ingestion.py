@@ -14,7 +14,7 @@ from warehouse.errors import DeliveryRefused, KinelakeError
 from warehouse.home import Home
 from warehouse.schemas import TABLES
 
-_READ = ("files", "recordings", "streams", "samples", "gaps", "repairs", "annotations", "findings")
+_READ = ("files", "recordings", "streams", "samples", "fingerprints", "gaps", "repairs", "annotations", "findings")
 
 
 @dg.asset(partitions_def=BATCHES, group_name="ingestion", output_required=False, kinds={"file"})

@@ -30,14 +30,16 @@ from ingestion.receipt import DeliveredFile, Receipt
 from ingestion.recording import Finding, Reading, Stream
 from ingestion.repairs import clock_findings, repairs_of
 from ingestion.rows import SAMPLES, ReadRecording, Rows, sample_batches
+from ingestion.spool import let_go
 from ingestion.units import Measured, settled
 from ingestion.vault import Vault
 from studies.study import Study
 from warehouse.errors import KinelakeError, Reason, UnreadableFile
+from warehouse.fingerprints import Fingerprints, fingerprints
 from warehouse.home import Home
 from warehouse.lake import Lake
 
-_SMALL_TABLES = ("streams", "gaps", "repairs", "annotations", "findings", "files", "recordings")
+_SMALL_TABLES = ("streams", "fingerprints", "gaps", "repairs", "annotations", "findings", "files", "recordings")
 _AHEAD = 2
 
 
@@ -50,6 +52,7 @@ class ReadSummary:
     recordings: int
     streams: int
     samples: int
+    fingerprints: int
     findings: int
 
 
@@ -83,6 +86,7 @@ def read_batch(receipt: Receipt, study: Study, home: Home) -> ReadSummary:
     with ThreadPoolExecutor(len(_SMALL_TABLES)) as pool:  # a commit mostly waits for the disk
         list(pool.map(lambda name: lake.replace(name, rows.table(name), where=where), _SMALL_TABLES))
     counts = {name: len(getattr(rows, name)) for name in ("files", "recordings", "streams", "findings")}
+    counts["fingerprints"] = sum(batch.num_rows for batch in rows.fingerprints)
     return ReadSummary(batch_id=receipt.batch_id, samples=rows.samples, **counts)
 
 
@@ -177,13 +181,15 @@ def _read(recording_id: str, capture: Capture, delivered: Mapping[str, Delivered
     timezones = (delivered[file.name].timezone for file in capture.files)
     reading = _reading(capture, Hints(study.formats, next(filter(None, timezones), "")))
     inputs = sorted(reading.streams, key=attrgetter("name"))
-    streams, units = settled(in_parallel(_measured, inputs, size=sum(stream.values.nbytes for stream in inputs)))
+    size = sum(stream.values.nbytes for stream in inputs)
+    streams, units = settled(in_parallel(_measured, inputs, size=size))
     clocks = [finding for measured in streams for finding in clock_findings(measured)]
     return ReadRecording(
         recording_id=recording_id,
         delivered=tuple(delivered[file.name] for file in capture.files),
         reading=reading,
         streams=tuple(streams),
+        fingerprints=tuple(in_parallel(_marked, streams, size=size)),
         findings=(*reading.findings, *clocks, *units),
         repairs=(*reading.repairs, *(repair for measured in streams for repair in repairs_of(measured))),
         gaps=gaps_of(streams),
@@ -193,6 +199,12 @@ def _read(recording_id: str, capture: Capture, delivered: Mapping[str, Delivered
 def _measured(stream: Stream) -> Measured:
     ready = prepared(stream)
     return Measured(stream, ready, measure(stream, ready))
+
+
+def _marked(measured: Measured) -> Fingerprints:
+    marks = fingerprints(measured.ready.values, measured.facts.rate_hz)
+    let_go(measured.ready.values)
+    return marks
 
 
 def _reading(capture: Capture, hints: Hints) -> Reading:

@@ -1,5 +1,5 @@
-"""Turns recordings, once read and measured, into rows of the tables `files`, `recordings`, `streams`, `gaps`, `repairs`,
-`annotations`, `findings` and `samples`.
+"""Turns recordings, once read and measured, into rows of the tables `files`, `recordings`, `streams`, `fingerprints`, `gaps`,
+`repairs`, `annotations`, `findings` and `samples`.
 
 Belongs here: which column is filled from what. Their types and meaning are in `warehouse.schemas`.
 """
@@ -20,6 +20,7 @@ from ingestion.spool import let_go
 from ingestion.units import Measured
 from studies.sensors import placement_of, sensor_of
 from studies.study import Study
+from warehouse.fingerprints import Fingerprints
 from warehouse.schemas import TABLES
 from warehouse.value_hash import recording_hash
 
@@ -44,6 +45,8 @@ class ReadRecording:
         As the reader gave it.
     streams : tuple of Measured
         Sorted by name.
+    fingerprints : tuple of Fingerprints
+        Of each stream, in the same order.
     findings : tuple of Finding
         The reader's, and those about its clocks and units.
     repairs : tuple of Repair
@@ -56,6 +59,7 @@ class ReadRecording:
     delivered: tuple[DeliveredFile, ...]
     reading: Reading
     streams: tuple[Measured, ...]
+    fingerprints: tuple[Fingerprints, ...]
     findings: tuple[Finding, ...]
     repairs: tuple[Repair, ...]
     gaps: pa.Table
@@ -76,6 +80,7 @@ class Rows:
     findings: list[_Row] = field(default_factory=list)
     repairs: list[_Row] = field(default_factory=list)
     gaps: list[pa.Table] = field(default_factory=list)
+    fingerprints: list[pa.RecordBatch] = field(default_factory=list)
     samples: int = 0
 
     def add(self, read: ReadRecording, receipt: Receipt, study: Study) -> None:
@@ -88,12 +93,15 @@ class Rows:
         self.streams += [{**known, **_stream_row(stream), **asdict(facts)} for stream, _, facts in read.streams]
         self.repairs += [{**known, **_repair_row(repair)} for repair in read.repairs]
         self.gaps.append(_with(known, read.gaps))
+        self.fingerprints += fingerprint_batches(read)
         self.annotations += [{**known, **asdict(annotation)} for annotation in read.reading.annotations]
         self.findings += [{"recording_id": read.recording_id, "path": path, **_finding_row(finding)} for path, finding in places]
 
     def table(self, name: str) -> pa.Table:
         """Return the rows of one table, without its partition column."""
         schema, rows = unpartitioned(name), getattr(self, name)
+        if name == "fingerprints":
+            return pa.Table.from_batches(rows, schema)
         if name == "gaps":  # there may be millions: they come as columns
             return pa.concat_tables([schema.empty_table(), *(found.select(schema.names) for found in rows)])
         return pa.Table.from_pylist(rows, schema=schema)
@@ -106,6 +114,7 @@ def unpartitioned(name: str) -> pa.Schema:
 
 
 SAMPLES = unpartitioned("samples")
+_FINGERPRINTS = unpartitioned("fingerprints")
 
 
 def sample_batches(read: ReadRecording) -> Iterator[pa.RecordBatch]:
@@ -119,6 +128,13 @@ def sample_batches(read: ReadRecording) -> Iterator[pa.RecordBatch]:
             absent = [pa.nulls(t_ns.size, pa.float32())] * (4 - len(axes))
             yield pa.RecordBatch.from_arrays([*texts, pa.array(np.asarray(t_ns)), *axes, *absent], schema=SAMPLES)
             let_go(ready.t_ns, ready.values)
+
+
+def fingerprint_batches(read: ReadRecording) -> Iterator[pa.RecordBatch]:
+    """Give the fingerprints of each of a recording's streams."""
+    for (stream, _, _), marks in zip(read.streams, read.fingerprints, strict=True):
+        texts = [pa.repeat(text, marks.hashes.size) for text in (read.recording_id, read.participant, stream.name)]
+        yield pa.RecordBatch.from_arrays([*texts, pa.array(marks.positions), pa.array(marks.hashes)], schema=_FINGERPRINTS)
 
 
 def _path_of(finding: Finding, read: ReadRecording) -> str:

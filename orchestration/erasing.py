@@ -26,6 +26,7 @@ from orchestration.erasure_plan import ErasedFile, Plan, folder_of_plans, plan_o
 from orchestration.instance import open_instance
 from orchestration.liveness import no_runs
 from orchestration.remains import Sought, remains, strays
+from quality.copies import recordings_alike
 from quality.judging import judge_batch
 from quality.report import write_report
 from studies import find_study
@@ -132,6 +133,8 @@ def _plan(participant: str, study: str, home: Home) -> Plan:
     batches = batches_of(study, home) | {receipt.batch_id for receipt in receipts}
     named = {file.sha256 for receipt in receipts for file in receipt.files if file.participant == participant}
     traces = find_traces(participant, batches=batches, sha256=named, home=home)
+    if alike := recordings_alike(traces.recordings, find_study(study), home):
+        traces = find_traces(participant, batches=batches, sha256=named, home=home, recordings=alike)
     files = {
         ErasedFile(receipt.batch_id, file.path, file.sha256, file.bytes)
         for receipt in receipts

@@ -110,7 +110,7 @@ def judge_batch(batch_id: str, study: Study, home: Home) -> Judgement:
     with _one_batch_at_a_time(study, home):
         decisions = decisions_on(facts, lake)
         unusable = contract.reasons.keys() - decisions.released.keys()
-        copies = find_copies(facts, study, lake, unusable=unusable)
+        copies = find_copies(facts, study, home, unusable=unusable)
         reasons = _together(contract.reasons, copies.reasons)
         changed = _write_verdicts(facts, reasons, decisions, study, lake)
     verdicts = lake.read("verdicts", where={"batch_id": batch_id})

@@ -33,6 +33,10 @@ HEADINGS: Mapping[str, str] = {
 }
 
 _GRAVITY = 9.80665
+#: A shared part that is told as the whole, as being of the same scale, as being unaltered.
+_WHOLE = 0.99
+_SAME_SCALE = 0.005
+_SAME_VALUES = 1e-4
 _RADIANS_A_DEGREE = math.pi / 180
 _FACTS = {
     "rate_hz": "sampling rate",
@@ -49,21 +53,41 @@ _MANIFEST_AGAIN = "put it right in manifest.csv and deliver the batch again unde
 
 @dataclass(frozen=True)
 class Other:
-    """The recording whose values another one shares.
-
-    Parameters
-    ----------
-    start_ns : int
-        First reading, ns since 1970 UTC.
-    source : str
-        File (and ``::member``) of the shared stream.
-    """
+    """The recording whose values another one shares; `source` is the file (and ``::member``) of the first shared stream."""
 
     recording_id: str
     participant: str
     batch_id: str
-    start_ns: int
     source: str
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A stream, or a part of one, that has another recording's values.
+
+    Parameters
+    ----------
+    stream : str
+    shift_ns : int
+        By how much the values are stamped later than the other recording's.
+    rows, other_rows : tuple of (int, int) or None
+        First and last reading of the part, in either recording, from 1; None if all values are equal.
+    share, other_share : float
+        How much of the stream that is, and of the other recording's, 0 to 1.
+    factor : float
+        What the other recording's values were multiplied by.
+    left : float
+        What then is left between the two, as a share of how much the values vary.
+    """
+
+    stream: str
+    shift_ns: int
+    rows: tuple[int, int] | None = None
+    other_rows: tuple[int, int] | None = None
+    share: float = 1.0
+    other_share: float = 1.0
+    factor: float = 1.0
+    left: float = 0.0
 
 
 def heading(code: str) -> str:
@@ -172,21 +196,55 @@ def stream_reasons(demands: Sequence[Demand], row: Row, contract: StreamContract
     return reasons + [_WORDINGS[code](row, contract) for code in codes]
 
 
-def copy_reason(other: Other, *, participant: str, streams: Sequence[str], start_ns: int, source: str, batch_id: str) -> Reason:
-    """Say whose values a recording repeats, and how far the two are apart in time."""
-    sensors = listed([spoken(stream) for stream in streams])
+def copy_reason(other: Other, shared: Sequence[Shared], *, participant: str, source: str, batch_id: str) -> Reason:
+    """Say whose values a recording repeats, which part of it, how altered, and how far the two are apart in time."""
+    sensors = listed([spoken(one.stream) for one in shared])
     where = "in the same batch" if other.batch_id == batch_id else f"in batch {other.batch_id}"
     whose = f"recording {other.recording_id} of participant {other.participant} {where}"
-    sentence = (
-        f"the {sensors} values are identical to those of {whose}, stamped {_apart(start_ns - other.start_ns)}: {other.source}"
-    )
+    stamped = f"stamped {_apart(shared[0].shift_ns)}: {other.source}"
+    if all(one.rows is None for one in shared):
+        sentence = f"the {sensors} values are identical to those of {whose}, {stamped}"
+    elif all(one.share >= _WHOLE for one in shared):
+        piece = min(shared, key=lambda one: one.other_share)
+        whole = piece.other_share >= _WHOLE or piece.other_rows is None
+        part = "" if whole else f"a part ({_floored(piece.other_share)}, readings {_span(piece.other_rows)}) of "
+        sentence = f"the {sensors} values are {part}those of {whose}{_altered(shared)}, {stamped}"
+    else:
+        longest = max(shared, key=lambda one: one.share)
+        sentence = f"{_parts(shared)} have the values of {whose} (there {_span(longest.other_rows)}){_altered(shared)}, {stamped}"
     place = f"{source}, {sensors}"
     if other.participant != participant:
         remedy = (
             "find out which participant it really was; if it is this one, have the other one's withdrawn and this one released"
         )
         return Reason("copy_of_other_participant", sentence, place, remedy)
-    return Reason("copy_of_recording", sentence, place, "nothing to do if it was sent twice: the other one is used")
+    if all(one.share >= _WHOLE for one in shared):
+        return Reason("copy_of_recording", sentence, place, "nothing to do if it was sent twice: the other one is used")
+    remedy = "nothing to do if the other one is to be used; if this one is, have the other one withdrawn and this one released"
+    return Reason("copy_of_recording", sentence, place, remedy)
+
+
+def _parts(shared: Sequence[Shared]) -> str:
+    """Name the longest part, and the other sensors that share one."""
+    longest, *others = sorted(shared, key=lambda one: one.share, reverse=True)
+    besides = f", and a part of the {listed([spoken(one.stream) for one in others])}," if others else ""
+    return f"readings {_span(longest.rows)} ({_floored(longest.share)}) of the {spoken(longest.stream)}{besides}"
+
+
+def _span(rows: tuple[int, int] | None) -> str:
+    return f"{rows[0]:,} to {rows[1]:,}" if rows else "from first to last"
+
+
+def _floored(share: float) -> str:
+    return f"{math.floor(100 * share)} %"
+
+
+def _altered(shared: Sequence[Shared]) -> str:
+    """Tell what was done to the values, of the stream to which most was done."""
+    factor = max((one.factor for one in shared), key=lambda factor: abs(math.log(factor)))
+    left = max(one.left for one in shared)
+    scaled = f", multiplied by {figure(factor)}" if abs(factor - 1) > _SAME_SCALE else ""
+    return scaled + (f", rounded or altered by {100 * left:.2g} % of how much they vary" if left > _SAME_VALUES else "")
 
 
 def _not_measured(demands: Sequence[Demand], row: Row) -> Reason:

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from warehouse.fingerprint_index import bring_indexes_in_step
 from warehouse.home import Home
 from warehouse.lake import Lake
 from warehouse.schemas import TABLES
@@ -52,7 +53,9 @@ def batches_of(study: str, home: Home) -> set[str]:
     return set(rows["batch_id"].to_pylist())
 
 
-def find_traces(participant: str, *, batches: Collection[str], sha256: Collection[str], home: Home) -> Traces:
+def find_traces(
+    participant: str, *, batches: Collection[str], sha256: Collection[str], home: Home, recordings: Collection[str] = ()
+) -> Traces:
     """Find every recording that holds sensor values of a participant.
 
     Parameters
@@ -63,9 +66,12 @@ def find_traces(participant: str, *, batches: Collection[str], sha256: Collectio
     sha256 : collection of str
         Hashes of the files that the receipts know as theirs.
     home : Home
+    recordings : collection of str, optional
+        Recordings that are known to hold values of theirs, altered or cut, under whatever name.
     """
     lake, where = Lake(home), {"batch_id": sorted(batches)}
-    own = _distinct(lake.read("recordings", columns=["recording_id"], where={**where, "participant": participant}))
+    own = set(recordings)
+    own |= _distinct(lake.read("recordings", columns=["recording_id"], where={**where, "participant": participant}))
     own |= _distinct(lake.read("files", columns=["recording_id"], where={**where, "sha256": sorted(sha256)}))
     hashes = _distinct(lake.read("streams", columns=["value_hash"], where={**where, "recording_id": sorted(own)}))
     same = _distinct(lake.read("streams", columns=["recording_id"], where={**where, "value_hash": sorted(hashes)}))
@@ -102,7 +108,9 @@ def erase_rows(
         rows = {column: values for column, values in wanted.items() if column in columns}
         if rows:
             deleted += lake.delete(name, rows, where={"batch_id": sorted(batches)} if by_batch else None)
-    return deleted + _erase_mentions(participant, recordings, batches, lake)
+    deleted += _erase_mentions(participant, recordings, batches, lake)
+    bring_indexes_in_step(home)
+    return deleted
 
 
 def _erase_mentions(participant: str, recordings: Collection[str], batches: Collection[str], lake: Lake) -> int:

@@ -24,7 +24,8 @@ class Home:
         """Open the home at `path`, else at ``$KINELAKE_HOME``, else at ``./kinelake-home``."""
         chosen = path or os.environ.get("KINELAKE_HOME") or "kinelake-home"
         home = cls(Path(chosen).expanduser().resolve())
-        for folder in (home.landing, home.vault, home.lake, home.reports, home.registry, home.dagster, home.scratch):
+        folders = (home.landing, home.vault, home.lake, home.index, home.reports, home.registry, home.dagster, home.scratch)
+        for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
         return home
 
@@ -52,6 +53,11 @@ class Home:
     def warehouse(self) -> Path:
         """The DuckDB file that analysts open; anyone may delete it, publishing makes it anew."""
         return self.root / "warehouse.duckdb"
+
+    @property
+    def index(self) -> Path:
+        """What copies are looked up in; anyone may delete it, the next batch that is judged makes it anew."""
+        return self.root / "index"
 
     @property
     def reports(self) -> Path:

@@ -185,6 +185,19 @@ _TABLES = (
         _PER_BATCH,
     ),
     Table(
+        "fingerprints",
+        "A mark of a stream by which copies are looked up, rounded, rescaled and cut ones too; a hint and no proof.",
+        (
+            _BATCH,
+            _RECORDING,
+            _PARTICIPANT,
+            _STREAM,
+            Column("position", pa.int64(), "Reading of the stream at which the mark begins, from 0 in the order of samples."),
+            Column("hash", pa.int64(), "What the mark looks like; equal marks of two streams are a reason to compare them."),
+        ),
+        _PER_BATCH,
+    ),
+    Table(
         "annotations",
         "A labelled stretch as delivered.",
         (

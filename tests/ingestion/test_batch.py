@@ -22,7 +22,7 @@ from warehouse.home import Home
 from warehouse.lake import Lake
 
 ACCELEROMETER, GYROSCOPE = metabase_name(), metabase_name("Gyroscope", rate="100.000")
-TABLES = ("files", "recordings", "streams", "samples", "gaps", "repairs", "annotations", "findings")
+TABLES = ("files", "recordings", "streams", "samples", "fingerprints", "gaps", "repairs", "annotations", "findings")
 
 
 @pytest.fixture

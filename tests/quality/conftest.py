@@ -13,6 +13,7 @@ import pytest
 
 from studies.sensors import unit_of
 from studies.study import Study
+from warehouse.fingerprints import fingerprints
 from warehouse.home import Home
 from warehouse.lake import Lake
 from warehouse.schemas import TABLES
@@ -122,6 +123,12 @@ class Recorded:
         axes = {axis: pa.array(np.asarray(values[:, n], np.float32)) for n, axis in enumerate("xyz")}
         return pa.table({**columns, "t_ns": pa.array(times, pa.int64()), **axes, "w": pa.nulls(len(times), pa.float32())})
 
+    def fingerprint_table(self, stream: str) -> pa.Table:
+        marks = fingerprints(np.asarray(self.samples[stream][1], np.float32), self.stream_row(stream)["rate_hz"])
+        texts = {"recording_id": self.name, "participant": self.participant, "stream": stream}
+        columns = {name: pa.repeat(text, len(marks.hashes)) for name, text in texts.items()}
+        return pa.table({**columns, "position": pa.array(marks.positions), "hash": pa.array(marks.hashes)})
+
     def but(self, **changes: Any) -> Recorded:
         return replace(self, **changes)
 
@@ -143,6 +150,8 @@ def write_batch(home: Home, *recordings: Recorded, batch_id: str = "batch-1") ->
     samples = [one.sample_table(stream) for one in recordings for stream in one.samples]
     if samples:
         lake.replace("samples", pa.concat_tables(samples), where={"batch_id": batch_id})
+        marks = pa.concat_tables([one.fingerprint_table(stream) for one in recordings for stream in one.samples])
+        lake.replace("fingerprints", marks, where={"batch_id": batch_id})
     return batch_id
 
 

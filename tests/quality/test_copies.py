@@ -31,7 +31,7 @@ def copies_of(
     home: Home, study: Study, *recordings: Recorded, batch_id: str = "batch-1", unusable: set[str] | None = None
 ) -> Copies:
     write_batch(home, *recordings, batch_id=batch_id)
-    return find_copies(read_facts(batch_id, Lake(home)), study, Lake(home), unusable=unusable or set())
+    return find_copies(read_facts(batch_id, Lake(home)), study, home, unusable=unusable or set())
 
 
 def accepted(home: Home) -> set[str]:

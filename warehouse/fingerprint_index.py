@@ -1,0 +1,210 @@
+"""Looks up which streams of a study have values or marks in common, at a cost that hardly grows with the number of batches.
+
+Belongs here: an SQLite file for each study, a B-tree over `streams.value_hash` and one over `fingerprints.hash`. It holds nothing
+that the lake does not, so anyone may delete it: it brings itself in step with the lake's files whenever it is opened.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from warehouse.home import Home
+from warehouse.lake import Lake
+
+#: A mark that more streams have tells nothing; reading no more keeps the cost of a look-up the same in a lake of any size.
+MOST_COMMON = 64
+
+_LAYOUT = 1
+_WAIT_S = 60.0
+_AT_A_TIME = 200
+_TABLES = ("recordings", "streams", "fingerprints")
+_SCHEMA = """
+CREATE TABLE batches (batch_id TEXT PRIMARY KEY, files TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE streams (
+    number INTEGER PRIMARY KEY, batch_id TEXT NOT NULL, recording_id TEXT NOT NULL, stream TEXT NOT NULL, value_hash TEXT
+);
+CREATE INDEX streams_of_batch ON streams (batch_id);
+CREATE INDEX streams_by_value ON streams (value_hash) WHERE value_hash IS NOT NULL;
+CREATE TABLE marks (hash INTEGER, stream INTEGER, position INTEGER, PRIMARY KEY (hash, stream, position)) WITHOUT ROWID;
+CREATE INDEX marks_of_stream ON marks (stream);
+"""
+_SAME_VALUES = """
+SELECT own.number, other.number FROM streams AS own JOIN streams AS other ON other.value_hash = own.value_hash
+WHERE own.batch_id = ? AND other.recording_id <> own.recording_id
+"""
+_SAME_MARKS = """
+WITH own AS MATERIALIZED (
+    SELECT hash, stream, position FROM marks WHERE stream IN (SELECT number FROM streams WHERE batch_id = :batch)
+),
+telling AS MATERIALIZED (
+    SELECT hash FROM (SELECT DISTINCT hash FROM own) AS one
+    WHERE (SELECT count(*) FROM (SELECT 1 FROM marks WHERE marks.hash = one.hash LIMIT :most + 1)) <= :most
+)
+SELECT own.stream, other.stream, own.position, other.position
+FROM telling JOIN own USING (hash) JOIN marks AS other USING (hash)
+WHERE other.stream <> own.stream
+"""
+
+_Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, order=True)
+class StreamKey:
+    """A stream of a recording of a batch."""
+
+    batch_id: str
+    recording_id: str
+    stream: str
+
+
+@dataclass(frozen=True)
+class SharedMarks:
+    """Marks that streams of one batch have in common with other streams, a row for each.
+
+    Parameters
+    ----------
+    own, other : ndarray of int64, shape (n,)
+        Numbers of the streams; `FingerprintIndex.keys` knows them.
+    own_position, other_position : ndarray of int64, shape (n,)
+        Readings at which the mark begins.
+    """
+
+    own: _Ints
+    other: _Ints
+    own_position: _Ints
+    other_position: _Ints
+
+
+class FingerprintIndex:
+    """An open index, in step with the lake; see `open_index`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def same_values(self, batch_id: str) -> list[tuple[int, int]]:
+        """Return pairs of streams with equal values: one of the batch, and one of any other recording of the study."""
+        return self._connection.execute(_SAME_VALUES, [batch_id]).fetchall()
+
+    def same_marks(self, batch_id: str) -> SharedMarks:
+        """Return the marks of a batch that other streams of the study have too; those that very many have are left out."""
+        rows = self._connection.execute(_SAME_MARKS, {"batch": batch_id, "most": MOST_COMMON}).fetchall()
+        return SharedMarks(*np.array(rows, dtype=np.int64).reshape(-1, 4).T)
+
+    def keys(self, numbers: Sequence[int]) -> dict[int, StreamKey]:
+        """Return what streams are known by their numbers."""
+        found = {}
+        for start in range(0, len(numbers), _AT_A_TIME):
+            part = numbers[start : start + _AT_A_TIME]
+            asked = f"SELECT number, batch_id, recording_id, stream FROM streams WHERE number IN ({','.join('?' * len(part))})"  # noqa: S608
+            found.update({number: StreamKey(*key) for number, *key in self._connection.execute(asked, list(part))})
+        return found
+
+    def bring_in_step(self, study: str, lake: Lake) -> None:
+        """Take out what the lake does not hold any more, and take in what is new; all or nothing."""
+        now, known = _files_by_batch(lake), dict(self._connection.execute("SELECT batch_id, files FROM batches"))
+        gone = [batch_id for batch_id, files in known.items() if now.get(batch_id) != files]
+        new = [batch_id for batch_id, files in now.items() if known.get(batch_id) != files]
+        if not (gone or new):
+            return
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._take_out(gone)
+            for start in range(0, len(new), _AT_A_TIME):
+                self._take_in(new[start : start + _AT_A_TIME], study, lake)
+            self._connection.executemany("INSERT INTO batches VALUES (?, ?)", [(batch_id, now[batch_id]) for batch_id in new])
+
+    def _take_out(self, batches: Sequence[str]) -> None:
+        of_batch = [(batch_id,) for batch_id in batches]
+        self._connection.executemany(
+            "DELETE FROM marks WHERE stream IN (SELECT number FROM streams WHERE batch_id = ?)", of_batch
+        )
+        for table in ("streams", "batches"):
+            self._connection.executemany(f"DELETE FROM {table} WHERE batch_id = ?", of_batch)  # noqa: S608
+
+    def _take_in(self, batches: Sequence[str], study: str, lake: Lake) -> None:
+        where = {"batch_id": batches}
+        recordings = lake.read("recordings", columns=["batch_id", "recording_id"], where={**where, "study": study})
+        if not recordings.num_rows:
+            return
+        keys = ["batch_id", "recording_id"]
+        columns = [*keys, "stream"]
+        streams = lake.read("streams", columns=[*columns, "value_hash"], where=where).join(recordings, keys, join_type="inner")
+        (first,) = self._connection.execute("SELECT coalesce(max(number), 0) + 1 FROM streams").fetchone()
+        streams = streams.append_column("number", pa.array(range(first, first + streams.num_rows), pa.int64()))
+        named = zip(*(streams[name].to_pylist() for name in ("number", *columns, "value_hash")), strict=True)
+        self._connection.executemany("INSERT INTO streams VALUES (?, ?, ?, ?, ?)", named)
+        marks = lake.read("fingerprints", columns=[*columns, "position", "hash"], where=where)
+        marks = marks.join(streams.select([*columns, "number"]), columns, join_type="inner")
+        marks = marks.sort_by([("hash", "ascending"), ("number", "ascending"), ("position", "ascending")])
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO marks VALUES (?, ?, ?)",
+            zip(*(marks[name].to_pylist() for name in ("hash", "number", "position")), strict=True),
+        )
+
+
+@contextmanager
+def open_index(study: str, home: Home) -> Iterator[FingerprintIndex]:
+    """Open the index of a study, in step with the lake as it is now; one that cannot be read is made anew.
+
+    Parameters
+    ----------
+    study : str
+    home : Home
+    """
+    path = home.index / f"{study}.sqlite"
+    try:
+        connection = _opened(path, study, home)
+    except sqlite3.DatabaseError:
+        path.unlink(missing_ok=True)
+        connection = _opened(path, study, home)
+    try:
+        yield FingerprintIndex(connection)
+    finally:
+        connection.close()
+
+
+def bring_indexes_in_step(home: Home) -> None:
+    """Bring every study's index in step with the lake; whatever was deleted there is overwritten in the file."""
+    for path in sorted(home.index.glob("*.sqlite")):
+        with open_index(path.stem, home):
+            pass
+
+
+def _opened(path: Path, study: str, home: Home) -> sqlite3.Connection:
+    path.parent.mkdir(exist_ok=True)
+    connection = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
+    try:
+        # Without it the bytes of a deleted row stay in the file: an erasure must leave none.
+        connection.execute("PRAGMA secure_delete = ON")
+        (layout,) = connection.execute("PRAGMA user_version").fetchone()
+        if layout != _LAYOUT:
+            _lay_out(connection)
+        FingerprintIndex(connection).bring_in_step(study, Lake(home))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _lay_out(connection: sqlite3.Connection) -> None:
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    drops = "".join(f"DROP TABLE {table};" for table in tables)
+    connection.executescript(f"BEGIN; {drops} {_SCHEMA} PRAGMA user_version = {_LAYOUT}; COMMIT;")
+
+
+def _files_by_batch(lake: Lake) -> dict[str, str]:
+    """Name, for each batch, the files that its rows would be taken from."""
+    found: dict[str, list[str]] = {}
+    for table in _TABLES:
+        version = lake.table_version(table)
+        for file in version.files if version else ():
+            found.setdefault(file.partition["batch_id"], []).append(f"{table}/{file.name}")
+    return {batch_id: " ".join(names) for batch_id, names in found.items()}

@@ -1,0 +1,132 @@
+"""Marks of a stream that stay where its values are shifted in time, rounded, rescaled or cut: what copies are looked up by.
+
+Belongs here: the marks, for whoever writes values into the lake. They are hints: whether two streams that share some are copies
+is told by their samples, in `quality.likeness`. They are looked up in `warehouse.fingerprint_index`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+#: Crossings of one mark: six steps between seven.
+_STEPS = 6
+#: Seconds of the slow mean that the fast one crosses, and by how much shorter the fast one is.
+_SLOW_S = 1.25
+_FASTER = 16
+_SHORTEST, _LONGEST = 32, 1024
+#: A mark lasts at least this share of the slow mean: shorter ones are noise.
+_LEAST_SPAN = 4
+#: One mark is kept of all that begin within this share of the slow mean, on either side.
+_THINNED = 8
+#: Below this share of the largest value a difference of means is nothing but its own rounding.
+_NOTHING = 1e-6
+#: Rows that are widened to float64 at a time.
+_BLOCK_ROWS = 1 << 18
+
+_Ints = npt.NDArray[np.int64]
+_Hashes = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Fingerprints:
+    """Marks of one stream.
+
+    Parameters
+    ----------
+    positions : ndarray of int64, shape (n,)
+        Row at which each begins, increasing.
+    hashes : ndarray of int64, shape (n,)
+        What it looks like.
+    """
+
+    positions: _Ints
+    hashes: _Ints
+
+
+NO_FINGERPRINTS = Fingerprints(np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+def fingerprints(values: npt.NDArray[np.float32], rate_hz: float | None) -> Fingerprints:
+    """Mark a stream, about three marks in the length of its slow mean (1.25 s, at least 32 rows).
+
+    On each axis a fast running mean crosses a slow one; a mark is the steps in rows between seven such crossings, and on which
+    side the other axes are half-way. Neither a factor nor an offset nor what lies further away has a part in it, and rounding
+    moves a crossing only where the values hardly change. As in audio fingerprinting [1]_, a word that short is no proof; as in
+    document fingerprinting [2]_, the smallest hash of each neighbourhood is kept, so that two streams which share a stretch keep
+    the same marks of it.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (n, channels)
+        Sorted by time.
+    rate_hz : float or None
+        Rate of the readings; without it there are no marks.
+
+    References
+    ----------
+    .. [1] Haitsma and Kalker, "A highly robust audio fingerprinting system", ISMIR 2002.
+    .. [2] Schleimer, Wilkerson and Aiken, "Winnowing: local algorithms for document fingerprinting", SIGMOD 2003.
+    """
+    if rate_hz is None or not np.isfinite(rate_hz):
+        return NO_FINGERPRINTS
+    slow = int(np.clip(2.0 ** np.round(np.log2(_SLOW_S * rate_hz)), _SHORTEST, _LONGEST))
+    if len(values) < slow + _STEPS + 1:
+        return NO_FINGERPRINTS
+    starts = range(0, len(values) - slow, _BLOCK_ROWS)
+    above = np.concatenate([_above(values[start : start + _BLOCK_ROWS + slow], slow) for start in starts])
+    marks = [_marks(above, axis, slow) for axis in range(values.shape[1])]
+    positions, hashes = (np.concatenate(part) for part in zip(*marks, strict=True))
+    if not hashes.size:
+        return NO_FINGERPRINTS
+    order = np.lexsort((hashes, positions))
+    positions, hashes = positions[order], hashes[order]
+    kept = _thinned(positions, hashes, slow // _THINNED)
+    return Fingerprints(positions[kept] + slow // 2, hashes[kept].view(np.int64))
+
+
+def _above(values: npt.NDArray[np.float32], slow: int) -> npt.NDArray[np.bool_]:
+    """Tell of every row and axis, half a slow mean from either end, whether the fast mean lies above the slow one."""
+    clean = np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0)
+    sums = np.zeros((len(clean) + 1, clean.shape[1]))
+    np.cumsum(clean, axis=0, out=sums[1:])
+    fast, count = slow // _FASTER, len(clean) - slow
+    first = (slow - fast) // 2
+    short = (sums[first + fast : first + fast + count] - sums[first : first + count]) / fast
+    long = (sums[slow : slow + count] - sums[:count]) / slow
+    return np.asarray(short - long > _NOTHING * np.abs(clean).max(initial=0))
+
+
+def _marks(above: npt.NDArray[np.bool_], axis: int, slow: int) -> tuple[_Ints, _Hashes]:
+    crossings = np.flatnonzero(above[1:, axis] != above[:-1, axis]) + 1
+    if crossings.size <= _STEPS:
+        return np.zeros(0, np.int64), np.zeros(0, np.uint64)
+    starts, steps = crossings[:-_STEPS], np.diff(crossings)
+    middles = (crossings[:-1] + crossings[1:]) // 2
+    sides = above[middles] @ (1 << np.arange(above.shape[1], dtype=np.int64))
+    hashes = np.full(starts.size, axis, np.uint64)
+    for ahead in range(_STEPS):
+        part = slice(ahead, ahead + starts.size)
+        hashes = _mixed(hashes, steps[part] // max(slow // 64, 1))
+        hashes = _mixed(hashes, sides[part])
+    lasting = crossings[_STEPS:] - starts >= slow // _LEAST_SPAN
+    return starts[lasting], hashes[lasting]
+
+
+def _mixed(hashes: _Hashes, more: _Ints) -> _Hashes:
+    """Stir another number into each hash (the finaliser of splitmix64)."""
+    mixed = (hashes ^ more.astype(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(mixed ^ (mixed >> np.uint64(31)))
+
+
+def _thinned(positions: _Ints, hashes: _Hashes, reach: int) -> npt.NDArray[np.bool_]:
+    """Keep what has the smallest hash within `reach` rows on either side."""
+    first = np.searchsorted(positions, positions - reach, side="left")
+    end = np.searchsorted(positions, positions + reach, side="right")
+    padded = np.append(hashes, np.iinfo(np.uint64).max)
+    smallest = np.minimum.reduceat(padded, np.stack([first, end], axis=1).ravel())[::2]
+    return np.asarray(hashes == smallest)
