@@ -135,7 +135,7 @@ def _worth_comparing(candidates: Sequence[_Candidate], keys: Mapping[int, Stream
 
 
 def _proved(candidates: Sequence[_Candidate], keys: Mapping[int, StreamKey], lake: Lake) -> Iterator[Match]:
-    for part in _parts(candidates, keys, lake):
+    for part in _parts(candidates, keys):
         samples = _samples({keys[number] for number in _numbers(part)}, lake)
         for one in part:
             match = _compared(one, keys[one.own], keys[one.other], samples)
@@ -143,15 +143,12 @@ def _proved(candidates: Sequence[_Candidate], keys: Mapping[int, StreamKey], lak
                 yield match
 
 
-def _parts(candidates: Sequence[_Candidate], keys: Mapping[int, StreamKey], lake: Lake) -> Iterator[list[_Candidate]]:
+def _parts(candidates: Sequence[_Candidate], keys: Mapping[int, StreamKey]) -> Iterator[list[_Candidate]]:
     """Cut candidates into lots whose samples are held at one time."""
-    wanted = {keys[number] for number in _numbers(candidates)}
-    streams = lake.read("streams", columns=["recording_id", "stream", "rows"], where=_where(wanted)) if wanted else None
-    rows = {(row["recording_id"], row["stream"]): row["rows"] for row in streams.to_pylist()} if streams else {}
     part: list[_Candidate] = []
     held = 0
     for one in sorted(candidates, key=lambda one: (keys[one.own], keys[one.other])):
-        size = sum(rows[keys[number].recording_id, keys[number].stream] for number in (one.own, one.other))
+        size = keys[one.own].rows + keys[one.other].rows
         if part and held + size > _READ_ROWS:
             yield part
             part, held = [], 0

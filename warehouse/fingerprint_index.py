@@ -25,26 +25,26 @@ MOST_COMMON = 64
 _LAYOUT = 1
 _WAIT_S = 60.0
 _AT_A_TIME = 200
+_OF_RECORDING = ["batch_id", "recording_id"]
+_OF_STREAM = [*_OF_RECORDING, "stream"]
 _TABLES = ("recordings", "streams", "fingerprints")
 _SCHEMA = """
 CREATE TABLE batches (batch_id TEXT PRIMARY KEY, files TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE streams (
-    number INTEGER PRIMARY KEY, batch_id TEXT NOT NULL, recording_id TEXT NOT NULL, stream TEXT NOT NULL, value_hash TEXT
+    number INTEGER PRIMARY KEY, batch_id TEXT NOT NULL, recording_id TEXT NOT NULL, stream TEXT NOT NULL, rows INTEGER,
+    value_hash TEXT, marks BLOB NOT NULL
 );
 CREATE INDEX streams_of_batch ON streams (batch_id);
 CREATE INDEX streams_by_value ON streams (value_hash) WHERE value_hash IS NOT NULL;
 CREATE TABLE marks (hash INTEGER, stream INTEGER, position INTEGER, PRIMARY KEY (hash, stream, position)) WITHOUT ROWID;
-CREATE INDEX marks_of_stream ON marks (stream);
 """
+_KEYS = "SELECT number, batch_id, recording_id, stream, rows FROM streams WHERE number IN ({})"
 _SAME_VALUES = """
 SELECT own.number, other.number FROM streams AS own JOIN streams AS other ON other.value_hash = own.value_hash
 WHERE own.batch_id = ? AND other.recording_id <> own.recording_id
 """
 _SAME_MARKS = """
-WITH own AS MATERIALIZED (
-    SELECT hash, stream, position FROM marks WHERE stream IN (SELECT number FROM streams WHERE batch_id = :batch)
-),
-telling AS MATERIALIZED (
+WITH telling AS MATERIALIZED (
     SELECT hash FROM (SELECT DISTINCT hash FROM own) AS one
     WHERE (SELECT count(*) FROM (SELECT 1 FROM marks WHERE marks.hash = one.hash LIMIT :most + 1)) <= :most
 )
@@ -58,11 +58,12 @@ _Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, order=True)
 class StreamKey:
-    """A stream of a recording of a batch."""
+    """A stream of a recording of a batch, and how many readings it has."""
 
     batch_id: str
     recording_id: str
     stream: str
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -95,16 +96,19 @@ class FingerprintIndex:
 
     def same_marks(self, batch_id: str) -> SharedMarks:
         """Return the marks of a batch that other streams of the study have too; those that very many have are left out."""
-        rows = self._connection.execute(_SAME_MARKS, {"batch": batch_id, "most": MOST_COMMON}).fetchall()
+        self._connection.execute("CREATE TEMP TABLE IF NOT EXISTS own (hash INTEGER, stream INTEGER, position INTEGER)")
+        self._connection.execute("DELETE FROM own")
+        self._connection.executemany("INSERT INTO own VALUES (?, ?, ?)", self._marks_of(batch_id))
+        rows = self._connection.execute(_SAME_MARKS, {"most": MOST_COMMON}).fetchall()
         return SharedMarks(*np.array(rows, dtype=np.int64).reshape(-1, 4).T)
 
     def keys(self, numbers: Sequence[int]) -> dict[int, StreamKey]:
         """Return what streams are known by their numbers."""
         found = {}
         for start in range(0, len(numbers), _AT_A_TIME):
-            part = numbers[start : start + _AT_A_TIME]
-            asked = f"SELECT number, batch_id, recording_id, stream FROM streams WHERE number IN ({','.join('?' * len(part))})"  # noqa: S608
-            found.update({number: StreamKey(*key) for number, *key in self._connection.execute(asked, list(part))})
+            part = list(numbers[start : start + _AT_A_TIME])
+            rows = self._connection.execute(_KEYS.format(",".join("?" * len(part))), part)
+            found.update({number: StreamKey(*key) for number, *key in rows})
         return found
 
     def bring_in_step(self, study: str, lake: Lake) -> None:
@@ -116,38 +120,53 @@ class FingerprintIndex:
             return
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
-            self._take_out(gone)
+            for batch_id in gone:
+                self._take_out(batch_id)
             for start in range(0, len(new), _AT_A_TIME):
                 self._take_in(new[start : start + _AT_A_TIME], study, lake)
             self._connection.executemany("INSERT INTO batches VALUES (?, ?)", [(batch_id, now[batch_id]) for batch_id in new])
 
-    def _take_out(self, batches: Sequence[str]) -> None:
-        of_batch = [(batch_id,) for batch_id in batches]
-        self._connection.executemany(
-            "DELETE FROM marks WHERE stream IN (SELECT number FROM streams WHERE batch_id = ?)", of_batch
-        )
-        for table in ("streams", "batches"):
-            self._connection.executemany(f"DELETE FROM {table} WHERE batch_id = ?", of_batch)  # noqa: S608
+    def _take_out(self, batch_id: str) -> None:
+        gone = self._marks_of(batch_id)
+        self._connection.executemany("DELETE FROM marks WHERE hash = ? AND stream = ? AND position = ?", gone)
+        self._connection.execute("DELETE FROM streams WHERE batch_id = ?", [batch_id])
+        self._connection.execute("DELETE FROM batches WHERE batch_id = ?", [batch_id])
+
+    def _marks_of(self, batch_id: str) -> list[tuple[int, int, int]]:
+        """Hash, number of the stream and position of every mark of a batch."""
+        rows = self._connection.execute("SELECT number, marks FROM streams WHERE batch_id = ?", [batch_id])
+        unpacked = ((number, np.frombuffer(marks, np.int64).reshape(2, -1).tolist()) for number, marks in rows)
+        return [(mark, number, position) for number, marks in unpacked for mark, position in zip(*marks, strict=True)]
 
     def _take_in(self, batches: Sequence[str], study: str, lake: Lake) -> None:
         where = {"batch_id": batches}
-        recordings = lake.read("recordings", columns=["batch_id", "recording_id"], where={**where, "study": study})
+        recordings = lake.read("recordings", columns=_OF_RECORDING, where={**where, "study": study})
         if not recordings.num_rows:
             return
-        keys = ["batch_id", "recording_id"]
-        columns = [*keys, "stream"]
-        streams = lake.read("streams", columns=[*columns, "value_hash"], where=where).join(recordings, keys, join_type="inner")
+        streams = lake.read("streams", columns=[*_OF_STREAM, "rows", "value_hash"], where=where)
+        streams = streams.join(recordings, _OF_RECORDING, join_type="inner")
         (first,) = self._connection.execute("SELECT coalesce(max(number), 0) + 1 FROM streams").fetchone()
         streams = streams.append_column("number", pa.array(range(first, first + streams.num_rows), pa.int64()))
-        named = zip(*(streams[name].to_pylist() for name in ("number", *columns, "value_hash")), strict=True)
-        self._connection.executemany("INSERT INTO streams VALUES (?, ?, ?, ?, ?)", named)
-        marks = lake.read("fingerprints", columns=[*columns, "position", "hash"], where=where)
-        marks = marks.join(streams.select([*columns, "number"]), columns, join_type="inner")
-        marks = marks.sort_by([("hash", "ascending"), ("number", "ascending"), ("position", "ascending")])
+        marks = lake.read("fingerprints", columns=[*_OF_STREAM, "position", "hash"], where=where)
+        marks = marks.join(streams.select([*_OF_STREAM, "number"]), _OF_STREAM, join_type="inner")
+        packed = _packed(marks)
+        columns = ("number", *_OF_STREAM, "rows", "value_hash")
+        rows = zip(*(streams[name].to_pylist() for name in columns), strict=True)
         self._connection.executemany(
-            "INSERT OR IGNORE INTO marks VALUES (?, ?, ?)",
-            zip(*(marks[name].to_pylist() for name in ("hash", "number", "position")), strict=True),
+            "INSERT INTO streams VALUES (?, ?, ?, ?, ?, ?, ?)", ((*row, packed.get(row[0], b"")) for row in rows)
         )
+        marks = marks.sort_by([(name, "ascending") for name in ("hash", "number", "position")])
+        triples = zip(*(marks[name].to_pylist() for name in ("hash", "number", "position")), strict=True)
+        self._connection.executemany("INSERT OR IGNORE INTO marks VALUES (?, ?, ?)", triples)
+
+
+def _packed(marks: pa.Table) -> dict[int, bytes]:
+    """Hashes and positions of every stream as one row of bytes, by the stream's number."""
+    marks = marks.sort_by([("number", "ascending"), ("position", "ascending")])
+    numbers, starts = np.unique(marks["number"].to_numpy(), return_index=True)
+    pairs = np.stack([marks["hash"].to_numpy(), marks["position"].to_numpy()])
+    parts = np.split(pairs, starts[1:], axis=1) if numbers.size else []
+    return {number: part.tobytes() for number, part in zip(numbers.tolist(), parts, strict=True)}
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def read_in(
     ids, lake, where = list(marks), Lake(home), {"batch_id": batch_id}
     known = {"recording_id": ids, "participant": [name[:2] for name in ids]}
     lake.replace("recordings", make_rows("recordings", len(ids), batch_id=batch_id, study=study, **known), where=where)
-    streams = make_rows("streams", len(ids), batch_id=batch_id, stream="accelerometer", value_hash=value_hash, **known)
+    streams = make_rows("streams", len(ids), batch_id=batch_id, stream="accelerometer", rows=99, value_hash=value_hash, **known)
     lake.replace("streams", streams, where=where)
     rows = [(name, position, mark) for name, of_recording in marks.items() for position, mark in enumerate(of_recording)]
     columns = {
@@ -120,7 +120,7 @@ def test_a_lake_that_was_read_before_there_were_fingerprints_is_searched_by_valu
     for batch_id, name in (("one", "P1-a"), ("two", "P2-b")):
         rows = make_rows("recordings", recording_id=name, study=_STUDY)
         Lake(home).replace("recordings", rows.drop_columns("batch_id"), where={"batch_id": batch_id})
-        rows = make_rows("streams", recording_id=name, stream="gyroscope", value_hash="v")
+        rows = make_rows("streams", recording_id=name, stream="gyroscope", rows=9, value_hash="v")
         Lake(home).replace("streams", rows.drop_columns("batch_id"), where={"batch_id": batch_id})
     assert shared(home, "two") == set()
     with open_index(_STUDY, home) as index:
