@@ -39,7 +39,9 @@ def pairing_key(file: DeviceFile) -> str:
     """Return the folder of loose files: they are one recording. A zip, or a file that lost its name, is one by itself."""
     if file.is_zip or file.name.lower().endswith(".zip"):
         return file.name
-    return file.name if sensor_in(file) is None and unnamed(file) else export.folder_of(file)
+    if sensor_in(file) is None and unnamed(file):
+        return file.name
+    return export.folder_of(file).removesuffix("Camera/") or "./"  # where the app puts photos, beside the motion files
 
 
 def device(files: Sequence[DeviceFile]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingestion.readers import DeviceFile
+from ingestion.recording import Reading, Stream
 
 START_MS = 1_700_000_000_000  # 2023-11-14 22:13:20 UTC, 23:13:20 at +01:00
 G = 9.80665
@@ -108,6 +109,16 @@ def zipped(files: Mapping[str, str | bytes], compression: int = zipfile.ZIP_DEFL
 def device_file(name: str, content: str | bytes) -> DeviceFile:
     data = content.encode() if isinstance(content, str) else content
     return DeviceFile(name, len(data), lambda: io.BytesIO(data))
+
+
+def streams(reading: Reading) -> dict[str, Stream]:
+    """Return a reading's streams by name."""
+    return {stream.name: stream for stream in reading.streams}
+
+
+def codes(reading: Reading, severity: str = "error") -> list[str]:
+    """Return the codes of a reading's findings of one severity."""
+    return [finding.reason.code for finding in reading.findings if finding.severity == severity]
 
 
 def write(folder: Path, files: Mapping[str, str | bytes]) -> Path:

@@ -10,10 +10,11 @@ import pytest
 from ingestion.facts import measure
 from ingestion.grouping import captures
 from ingestion.readers import DeviceFile, known_by_content, sensor_logger
-from ingestion.recording import Reading, Stream
+from ingestion.recording import Reading
 from tests.ingestion.device_files import (
     START_MS,
     G,
+    codes,
     device_file,
     metabase_csv,
     metadata_csv,
@@ -21,6 +22,7 @@ from tests.ingestion.device_files import (
     phone,
     rocking,
     sensor_csv,
+    streams,
     zipped,
 )
 
@@ -33,14 +35,6 @@ def read(files: dict[str, str], name: str = WALK) -> Reading:
 
 def read_bytes(data: bytes) -> Reading:
     return sensor_logger.read([device_file(WALK, data)])
-
-
-def streams(reading: Reading) -> dict[str, Stream]:
-    return {stream.name: stream for stream in reading.streams}
-
-
-def codes(reading: Reading, severity: str = "error") -> list[str]:
-    return [finding.reason.code for finding in reading.findings if finding.severity == severity]
 
 
 @pytest.mark.parametrize(("platform", "standardised"), [("android", False), ("ios", False), ("ios", True)])

@@ -11,9 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingestion.readers import json_blocks, known_by_content, sensor_logger, sensor_logger_json
-from ingestion.recording import Reading, Stream
-from tests.ingestion.device_files import device_file, fused_csv, orientation_csv, phone, rocking, zipped
+from ingestion.readers import csv_columns, json_blocks, known_by_content, sensor_logger, sensor_logger_json
+from ingestion.recording import Reading
+from tests.ingestion.device_files import (
+    codes,
+    device_file,
+    fused_csv,
+    orientation_csv,
+    phone,
+    rocking,
+    streams,
+    zipped,
+)
 
 ANNOTATION = 'time,seconds_elapsed,text\n1700000001000000000,1,"set {1}, ""go"""\n'
 PLACES = "time,seconds_elapsed,latitude\n1700000001000000000,1,52.5\n"
@@ -33,14 +42,6 @@ def as_records(files: dict[str, str]) -> list[dict[str, str]]:
 
 def read(text: str | bytes) -> Reading:
     return sensor_logger_json.read([device_file("walk.json", text)])
-
-
-def streams(reading: Reading) -> dict[str, Stream]:
-    return {stream.name: stream for stream in reading.streams}
-
-
-def codes(reading: Reading, severity: str = "error") -> list[str]:
-    return [finding.reason.code for finding in reading.findings if finding.severity == severity]
 
 
 @pytest.fixture
@@ -147,3 +148,13 @@ def test_mutated_text_is_read_or_refused_with_a_reason(data):
 def test_what_is_no_array_of_records_is_refused_with_a_reason(text):
     assert codes(read(text))
     assert known_by_content(device_file("walk.json", text)) is None
+
+
+def test_a_long_export_that_is_spooled_is_the_same(monkeypatch, small_blocks):
+    text = json.dumps(as_records(export()))
+    short = streams(read(text))
+    monkeypatch.setattr(csv_columns, "SPOOLED_FROM_BYTES", 0)
+    long = streams(read(text))
+    assert set(long) == set(short)
+    for name, stream in long.items():
+        np.testing.assert_array_equal(stream.values, short[name].values)

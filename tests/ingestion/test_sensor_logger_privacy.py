@@ -67,12 +67,13 @@ def test_private_members_of_a_zip_are_never_opened_and_counted_by_kind(guarded):
     assert "camera 2, location 2, microphone 2, bluetooth 1, contacts 1, network 1, wifi 1" in finding.reason.sentence
 
 
-def test_private_loose_files_are_not_opened_by_the_reader(guarded):
-    files = [device_file(f"day/{name}", content) for name, content in {**phone("ios"), **PRIVATE}.items() if "/" not in name]
+@pytest.mark.parametrize("folder", ["day/", ""])
+def test_private_loose_files_are_not_opened_by_the_reader(guarded, folder):
+    files = [device_file(f"{folder}{name}", content) for name, content in {**phone("ios"), **PRIVATE}.items()]
     (capture,) = captures(files)
     reading = sensor_logger.read([guarded(file) for file in capture.files])
     assert len(reading.streams) == 4
-    assert sum(finding.reason.code == "not_motion_data" for finding in reading.findings) == len(PRIVATE) - 2
+    assert sum(finding.reason.code == "not_motion_data" for finding in reading.findings) == len(PRIVATE)
 
 
 def test_no_name_of_outside_is_in_what_a_recording_says_of_itself():

@@ -13,9 +13,15 @@ from hypothesis import strategies as st
 
 from ingestion.facts import prepared
 from ingestion.readers import Hints, json_blocks, known_by_content, sensor_logger_push
-from ingestion.recording import Reading, Stream
+from ingestion.recording import Reading
 from studies.formats import Formats, SensorLoggerFiles
-from tests.ingestion.device_files import G, device_file, rocking
+from tests.ingestion.device_files import (
+    G,
+    codes,
+    device_file,
+    rocking,
+    streams,
+)
 
 START_NS = 1_698_501_144_401_773_001
 BODY = rocking(100)
@@ -39,14 +45,6 @@ def lines(messages: Iterable[dict[str, Any]]) -> str:
 def read(text: str | bytes, **said: str) -> Reading:
     hints = Hints(Formats(sensor_logger=SensorLoggerFiles(**said)))
     return sensor_logger_push.read([device_file("push.jsonl", text)], hints)
-
-
-def streams(reading: Reading) -> dict[str, Stream]:
-    return {stream.name: stream for stream in reading.streams}
-
-
-def codes(reading: Reading, severity: str = "error") -> list[str]:
-    return [finding.reason.code for finding in reading.findings if finding.severity == severity]
 
 
 @pytest.fixture

@@ -8,9 +8,19 @@ import pytest
 from ingestion.facts import measure
 from ingestion.grouping import captures
 from ingestion.readers import DeviceFile, Hints, known_by_content, sensor_logger
-from ingestion.recording import Reading, Stream
 from studies.formats import Formats, SensorLoggerFiles
-from tests.ingestion.device_files import G, device_file, metadata_csv, orientation_csv, phone, rocking, sensor_csv, zipped
+from tests.ingestion.device_files import (
+    G,
+    codes,
+    device_file,
+    metadata_csv,
+    orientation_csv,
+    phone,
+    rocking,
+    sensor_csv,
+    streams,
+    zipped,
+)
 
 BODY = rocking(200, rate_hz=100)
 STILL = BODY - [0, 0, 1]
@@ -30,14 +40,6 @@ V3_FUSION = V3_STANDARD.replace("standardisation\n", "standardisation,platform v
     "false\n", "false,18.3,system\n"
 )
 V3_ANDROID = V3_FUSION.replace(",fusion", "").replace("18.3,system", "33").replace(",ios,", ",android,")
-
-
-def streams(reading: Reading) -> dict[str, Stream]:
-    return {stream.name: stream for stream in reading.streams}
-
-
-def codes(reading: Reading, severity: str = "error") -> list[str]:
-    return [finding.reason.code for finding in reading.findings if finding.severity == severity]
 
 
 def hints(**said: str) -> Hints:

@@ -6,9 +6,19 @@ import numpy as np
 import pytest
 
 from ingestion.facts import prepared
-from ingestion.readers import sensor_logger
-from ingestion.recording import Reading, Stream
-from tests.ingestion.device_files import G, device_file, fused_csv, metadata_csv, phone, rocking, sensor_csv, zipped
+from ingestion.readers import csv_columns, sensor_logger
+from ingestion.recording import Reading
+from tests.ingestion.device_files import (
+    G,
+    device_file,
+    fused_csv,
+    metadata_csv,
+    phone,
+    rocking,
+    sensor_csv,
+    streams,
+    zipped,
+)
 
 BODY = rocking(300)
 WATCH_ONLY = (
@@ -19,10 +29,6 @@ WATCH_ONLY = (
 
 def read(files: dict[str, str]) -> Reading:
     return sensor_logger.read([device_file("walk.zip", zipped(files))])
-
-
-def streams(reading: Reading) -> dict[str, Stream]:
-    return {stream.name: stream for stream in reading.streams}
 
 
 def shuffled(text: str, *, pieces: int) -> str:
@@ -107,3 +113,14 @@ def test_an_older_headphone_without_rotation_gives_what_it_has():
     header = "time,seconds_elapsed,accelerationX,accelerationY,accelerationZ\n"
     text = header + "".join(f"{1_700_000_000_000_000_000 + k * 40_000_000},0,{k},1,1\n" for k in range(20))
     assert set(streams(read({"Metadata.csv": metadata_csv("ios"), "Headphone.csv": text}))) == {"linear_acceleration@head"}
+
+
+def test_a_long_recording_that_is_spooled_is_the_same(monkeypatch):
+    files = {**phone("ios"), "WristMotion.csv": fused_csv(BODY, sign=-1)}
+    short = streams(read(files))
+    monkeypatch.setattr(csv_columns, "SPOOLED_FROM_BYTES", 0)
+    long = streams(read(files))
+    assert set(long) == set(short)
+    for name, stream in long.items():
+        np.testing.assert_array_equal(stream.t_ns, short[name].t_ns)
+        np.testing.assert_array_equal(stream.values, short[name].values)
