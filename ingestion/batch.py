@@ -20,9 +20,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from ingestion.annotations import Recorded, read_annotations
 from ingestion.facts import measure
 from ingestion.gaps import gaps_of
-from ingestion.grouping import Capture, captures
+from ingestion.grouping import Capture, beside_recordings, captures
 from ingestion.order import prepared
 from ingestion.parallel import in_parallel
 from ingestion.readers import NO_HINTS, READERS, DeviceFile, Hints, known_by_content
@@ -30,6 +31,7 @@ from ingestion.receipt import DeliveredFile, Receipt
 from ingestion.recording import Finding, Reading, Stream
 from ingestion.repairs import clock_findings, repairs_of
 from ingestion.rows import SAMPLES, ReadRecording, Rows, sample_batches
+from ingestion.source import normal_path
 from ingestion.spool import let_go
 from ingestion.units import Measured, settled
 from ingestion.vault import Vault
@@ -150,12 +152,15 @@ def _reads(receipt: Receipt, study: Study, home: Home) -> Iterator[ReadRecording
     with _blaming_the_vault(receipt):
         paths = [_in_vault(file, vault, receipt) for file in receipt.files]
         files = [DeviceFile.at(path, file.path, scratch=home.scratch) for path, file in zip(paths, receipt.files, strict=True)]
+        beside = beside_recordings(files, receipt)
         found = captures(
-            files, Hints(study.formats), owner=lambda file: (delivered[file.name].participant, delivered[file.name].label)
+            [file for file in files if file.name not in beside],
+            Hints(study.formats),
+            owner=lambda file: (delivered[file.name].participant, delivered[file.name].label),
         )
     jobs = sorted(((_recording_id(receipt.batch_id, capture), capture) for capture in found), key=itemgetter(0))
     with ThreadPoolExecutor(_AHEAD) as pool:
-        work = (pool.submit(_read, name, capture, delivered, study) for name, capture in jobs)
+        work = (pool.submit(_read, name, capture, delivered, beside, study) for name, capture in jobs)
         waiting: deque[Future[ReadRecording]] = deque(islice(work, _AHEAD))
         while waiting:
             with _blaming_the_vault(receipt):
@@ -177,22 +182,43 @@ def _recording_id(batch_id: str, capture: Capture) -> str:
     return "r" + hashlib.sha256(named.encode()).hexdigest()[:15]
 
 
-def _read(recording_id: str, capture: Capture, delivered: Mapping[str, DeliveredFile], study: Study) -> ReadRecording:
-    timezones = (delivered[file.name].timezone for file in capture.files)
-    reading = _reading(capture, Hints(study.formats, next(filter(None, timezones), "")))
+def _read(
+    recording_id: str,
+    capture: Capture,
+    delivered: Mapping[str, DeliveredFile],
+    beside: Mapping[str, DeviceFile],
+    study: Study,
+) -> ReadRecording:
+    files = tuple(delivered[file.name] for file in capture.files)
+    timezone = next(filter(None, (file.timezone for file in files)), "")
+    reading = _reading(capture, Hints(study.formats, timezone))
+    marks = [beside[path] for path in sorted({normal_path(file.annotations or "") for file in files}) if path in beside]
+    if marks and any(stream.t_ns.size for stream in reading.streams):
+        recorded = Recorded(reading.streams, files[0].label or "", timezone or study.formats.timezone)
+        reading = _with_annotations(reading, marks, recorded, study)
     inputs = sorted(reading.streams, key=attrgetter("name"))
     size = sum(stream.values.nbytes for stream in inputs)
     streams, units = settled(in_parallel(_measured, inputs, size=size))
     clocks = [finding for measured in streams for finding in clock_findings(measured)]
     return ReadRecording(
         recording_id=recording_id,
-        delivered=tuple(delivered[file.name] for file in capture.files),
+        delivered=files,
         reading=reading,
         streams=tuple(streams),
         fingerprints=tuple(in_parallel(_marked, streams, size=size)),
         findings=(*reading.findings, *clocks, *units),
         repairs=(*reading.repairs, *(repair for measured in streams for repair in repairs_of(measured))),
         gaps=gaps_of(streams),
+        annotation_files=tuple(delivered[file.name] for file in marks),
+    )
+
+
+def _with_annotations(reading: Reading, files: Sequence[DeviceFile], recorded: Recorded, study: Study) -> Reading:
+    read = [read_annotations(file, recorded, study) for file in files]
+    return replace(
+        reading,
+        annotations=(*reading.annotations, *(annotation for annotations, _ in read for annotation in annotations)),
+        findings=(*reading.findings, *(finding for _, findings in read for finding in findings)),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, BinaryIO, cast
@@ -16,9 +16,10 @@ from typing import IO, BinaryIO, cast
 from ingestion.grouping import captures
 from ingestion.manifest import COLUMNS
 from ingestion.pattern import PathPattern
+from ingestion.pickles.conversion import SUFFIXES as PICKLES
 from ingestion.readers import DeviceFile
 from ingestion.source import Source, open_source
-from studies.study import Study
+from studies.study import ManifestDraft, Study
 from warehouse.errors import DeliveryRefused, KinelakeError, Reason, did_you_mean
 
 _TABLES = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".zip", ".gz", ".parquet"}
@@ -26,6 +27,7 @@ _EXPORTS = {".cwa", ".gt3x", ".bin", ".fit", ".edf", ".npz", ".npy"}
 _VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".gif"}
 _DATA_FILES = frozenset(_TABLES | _EXPORTS | _VIDEOS)
 _NOT_DATA = re.compile(r"(manifest\.csv|(readme|license|licence|provenance|changelog)\b.*|\..*)", re.IGNORECASE)
+_FIELD = re.compile(r"\{([a-z0-9_]+)\}")
 
 
 def draft_manifest(folder: Path, study: Study | None, *, pattern: str | None = None, participant_from: str | None = None) -> str:
@@ -57,18 +59,23 @@ def draft_manifest(folder: Path, study: Study | None, *, pattern: str | None = N
     KinelakeError
         If the pattern is none, or fits no file.
     """
-    defaults = study.manifest if study else None
-    pattern = pattern if pattern is not None else (defaults.pattern if defaults else None)
-    participant_from = participant_from or (defaults.participant_from if defaults else None)
+    defaults = study.manifest if study else ManifestDraft()
+    patterns = defaults.patterns if pattern is None else (pattern,)
+    participant_from = participant_from or defaults.participant_from
     if participant_from not in (None, "device"):
         sentence = f"participants cannot be taken from '{participant_from}'{did_you_mean(participant_from, ['device'])}"
         raise KinelakeError(Reason("participant_from_unknown", sentence))
     with open_source(folder) as source:
-        paths = sorted(path for path in source.files if _is_device_data(path))
+        paths = sorted(path for path in source.files if _is_device_data(path) and not defaults.leaves_out(path))
         if not paths:
-            sentence = f"none of its {len(source.files)} files looks like device data ({' '.join(sorted(_DATA_FILES))})"
-            raise DeliveryRefused(Reason("no_device_data", sentence, str(folder), "name the folder or zip that holds recordings"))
-        rows = [{"path": path, **fields} for path, fields in zip(paths, _fields(paths, pattern), strict=True)]
+            raise DeliveryRefused(_no_device_data(source, folder))
+        found = dict(zip(paths, _fields(paths, patterns), strict=True))
+        marks = {path: _annotations_of(fields, defaults, source.files) for path, fields in found.items()}
+        rows = [
+            {"path": path, "participant": defaults.participant or "", "annotations": marks[path], **fields}
+            for path, fields in found.items()
+            if path not in marks.values()
+        ]
         if participant_from == "device":
             participants = _participants_of_devices(source, paths)
             for row in rows:
@@ -82,16 +89,30 @@ def _is_device_data(path: str) -> bool:
     return Path(name).suffix.casefold() in _DATA_FILES and not hidden and not _NOT_DATA.match(name)
 
 
-def _fields(paths: Sequence[str], pattern: str | None) -> list[dict[str, str]]:
-    if pattern is None:
-        return [{} for _ in paths]
-    template = PathPattern(pattern)
-    found = [template.fields(path) for path in paths]
-    if not any(fields is not None for fields in found):
-        sentence = f"pattern '{pattern}' fits none of the {len(paths)} files, such as '{paths[0]}'"
+def _no_device_data(source: Source, folder: Path) -> Reason:
+    sentence = f"none of its {len(source.files)} files looks like device data ({' '.join(sorted(_DATA_FILES))})"
+    remedy = "name the folder or zip that holds recordings"
+    if any(Path(path).suffix.casefold() in PICKLES for path in source.files):
+        remedy = "convert its pickles first: kinelake convert-pickles FOLDER --out DIR"
+    return Reason("no_device_data", sentence, str(folder), remedy)
+
+
+def _fields(paths: Sequence[str], patterns: Sequence[str]) -> list[dict[str, str]]:
+    """Return the fields of every path, by the first pattern that fits it."""
+    templates = [PathPattern(pattern) for pattern in patterns]
+    found = [next((fields for one in templates if (fields := one.fields(path)) is not None), None) for path in paths]
+    if templates and not any(fields is not None for fields in found):
+        named = " or ".join(f"'{pattern}'" for pattern in patterns)
+        sentence = f"pattern {named} fits none of the {len(paths)} files, such as '{paths[0]}'"
         remedy = "give another with --pattern; '*' fits everything and fills nothing"
         raise KinelakeError(Reason("pattern_fits_nothing", sentence, remedy=remedy))
     return [fields or {} for fields in found]
+
+
+def _annotations_of(fields: Mapping[str, str], draft: ManifestDraft, present: Collection[str]) -> str:
+    """Return the annotation file of a recording: the study's path with the recording's fields, if it is in the delivery."""
+    filled = (_FIELD.sub(lambda field: fields.get(field[1], ""), template) for template in draft.annotations)
+    return next((path for path in filled if path in present), "")
 
 
 def _participants_of_devices(source: Source, paths: Sequence[str]) -> dict[str, str]:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from ingestion.readers import NO_HINTS, READERS, DeviceFile, Hints, Reader, known_by_content
+from ingestion.receipt import Receipt
+from ingestion.source import normal_path
 
 _Key = tuple[str, str, Hashable]
 
@@ -61,6 +63,16 @@ def captures(
         for recording in readers[name].recordings(group)
     ]
     return sorted([*known, *(Capture(None, (file,)) for file in alone)], key=lambda capture: capture.files[0].name)
+
+
+def beside_recordings(files: Sequence[DeviceFile], receipt: Receipt) -> dict[str, DeviceFile]:
+    """Return the files that the manifest names as annotations of others, by path: they are no recordings themselves.
+
+    One that a reader knows by its content, such as an app's own annotations among the files of its export, stays with those.
+    """
+    marks = {file.path: normal_path(file.annotations) for file in receipt.files if file.annotations}
+    named = {path for owner, path in marks.items() if owner not in marks.values()}
+    return {file.name: file for file in files if file.name in named and known_by_content(file) is None}
 
 
 def _joined(file: DeviceFile, groups: dict[_Key, list[DeviceFile]], owner: Hashable) -> bool:

@@ -28,6 +28,9 @@ MAX_MANIFEST_BYTES = 64 << 20
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_PATHS = "write paths as seen from the manifest's folder, with '/'"
+#: Faults that are given a nearest match: finding one is slow.
+_MOST_NEIGHBOURS = 10
 _DRAFT = "`kinelake manifest DIR` drafts one"
 
 
@@ -79,9 +82,11 @@ def read_manifest(content: bytes, *, name: str, present: Collection[str]) -> Man
     seen: dict[str, int] = {}
     for number, cells in records:
         row = _row(number, header, cells, present)
-        found = [*_cell_faults(header, cells), *_content_faults(row), *_path_faults(row, present, seen, hint=len(faults) < 10)]
+        found = [*_cell_faults(header, cells), *_content_faults(row), *_path_faults(row, present, seen, hint=len(faults) < _MOST_NEIGHBOURS)]
         faults += [replace(fault, place=f"{name} row {number} {fault.place}".rstrip()) for fault in found]
         rows += [] if found else [row]
+    rows, found = _with_annotation_files(rows, present, name)
+    faults += found
     if not records:
         faults.append(Reason("batch_empty", "the manifest names no file", f"{name} row 2", "add a row for every file"))
     return Manifest(name, tuple(rows), tuple(faults))
@@ -175,7 +180,7 @@ def _path_faults(row: Row, present: Collection[str], seen: dict[str, int], *, hi
     path = normal_path(row.path)
     if unsafe:
         sentence = f"path '{row.path[:200]}' is not allowed: {unsafe}"
-        yield Reason("path_unsafe", sentence, "column path", "write paths as seen from the manifest's folder, with '/'")
+        yield Reason("path_unsafe", sentence, "column path", _PATHS)
     elif path in seen:
         sentence = f"'{path}' is named in row {seen[path]} already"
         yield Reason("path_twice", sentence, "column path", "a file has one row: remove one")
@@ -184,6 +189,31 @@ def _path_faults(row: Row, present: Collection[str], seen: dict[str, int], *, hi
         sentence = f"'{path}' is not in the delivery" + (f"; did you mean '{near}'?" if near else "")
         yield Reason("file_absent", sentence, "column path", "send the file too, or correct or remove the row")
     seen.setdefault(path, row.number)
+
+
+def _with_annotation_files(rows: Sequence[Row], present: Collection[str], name: str) -> tuple[list[Row], list[Reason]]:
+    """Add a row for every file that the column `annotations` names and that has none: it is delivered with its recording."""
+    owners = {normal_path(row.path): row.participant for row in rows}
+    added: list[Row] = []
+    faults: list[Reason] = []
+    for row in rows:
+        path, place = row.described.get("annotations") or "", f"{name} row {row.number} column annotations"
+        if not path:
+            continue
+        if unsafe := path_fault(path):
+            faults.append(Reason("path_unsafe", f"path '{path[:200]}' is not allowed: {unsafe}", place, _PATHS))
+        elif normal_path(path) not in present:
+            near = _nearest(normal_path(path), present) if len(faults) < _MOST_NEIGHBOURS else ""
+            sentence = f"'{path}' is not in the delivery" + (f"; did you mean '{near}'?" if near else "")
+            faults.append(Reason("file_absent", sentence, place, "send the file too, or leave the cell empty"))
+        elif owners.get(normal_path(path), row.participant) != row.participant:
+            sentence = f"'{path}' is of {owners[normal_path(path)]} and of {row.participant}"
+            remedy = "make a file for each participant: whoever is erased takes the whole file along"
+            faults.append(Reason("annotations_shared", sentence, place, remedy))
+        elif normal_path(path) not in owners:
+            owners[normal_path(path)] = row.participant
+            added.append(Row(row.number, path, row.participant, None, dict.fromkeys(DESCRIBING), {}))
+    return [*rows, *added], faults
 
 
 def _nearest(path: str, present: Collection[str]) -> str:

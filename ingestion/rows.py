@@ -27,6 +27,9 @@ from warehouse.value_hash import recording_hash
 #: Readings of one record batch: no more are written out with their texts at a time.
 BLOCK_ROWS = 1 << 18
 
+#: `files.format` of a file that says what was done when in a recording.
+ANNOTATIONS = "annotations"
+
 _NS_PER_US = 1_000
 _NS_PER_S = 1e9
 _Row = dict[str, object]
@@ -48,11 +51,13 @@ class ReadRecording:
     fingerprints : tuple of Fingerprints
         Of each stream, in the same order.
     findings : tuple of Finding
-        The reader's, and those about its clocks and units.
+        The reader's, those about its clocks and units, and about its annotations.
     repairs : tuple of Repair
         Likewise.
     gaps : Table
         Of all streams, as `ingestion.gaps` lists them.
+    annotation_files : tuple of DeliveredFile
+        Files beside it that say what was done when.
     """
 
     recording_id: str
@@ -63,6 +68,7 @@ class ReadRecording:
     findings: tuple[Finding, ...]
     repairs: tuple[Repair, ...]
     gaps: pa.Table
+    annotation_files: tuple[DeliveredFile, ...] = ()
 
     @property
     def participant(self) -> str:
@@ -82,13 +88,14 @@ class Rows:
     gaps: list[pa.Table] = field(default_factory=list)
     fingerprints: list[pa.RecordBatch] = field(default_factory=list)
     samples: int = 0
+    marked_in: set[str] = field(default_factory=set)
 
     def add(self, read: ReadRecording, receipt: Receipt, study: Study) -> None:
         """Add a recording's rows to every table."""
         known = {"recording_id": read.recording_id, "participant": read.participant}
         places = [(_path_of(finding, read), finding) for finding in read.findings]
         self.samples += sum(ready.t_ns.size for _, ready, _ in read.streams)
-        self.files += [{**known, **_file_row(file, read, places)} for file in read.delivered]
+        self.files += [{**known, **_file_row(file, read, places)} for file in (*read.delivered, *self._new_marks(read))]
         self.recordings.append({**known, **_recording_row(read, receipt, study)})
         self.streams += [{**known, **_stream_row(stream), **asdict(facts)} for stream, _, facts in read.streams]
         self.repairs += [{**known, **_repair_row(repair)} for repair in read.repairs]
@@ -96,6 +103,12 @@ class Rows:
         self.fingerprints += fingerprint_batches(read)
         self.annotations += [{**known, **asdict(annotation)} for annotation in read.reading.annotations]
         self.findings += [{"recording_id": read.recording_id, "path": path, **_finding_row(finding)} for path, finding in places]
+
+    def _new_marks(self, read: ReadRecording) -> list[DeliveredFile]:
+        """Return the recording's annotation files that no recording before it shares: a file has one row."""
+        new = [file for file in read.annotation_files if file.path not in self.marked_in]
+        self.marked_in.update(file.path for file in new)
+        return new
 
     def table(self, name: str) -> pa.Table:
         """Return the rows of one table, without its partition column."""
@@ -139,7 +152,8 @@ def fingerprint_batches(read: ReadRecording) -> Iterator[pa.RecordBatch]:
 
 def _path_of(finding: Finding, read: ReadRecording) -> str:
     place = finding.reason.place
-    inside = [file.path for file in read.delivered if place == file.path or place.startswith((f"{file.path} ", f"{file.path}::"))]
+    paths = [file.path for file in (*read.delivered, *read.annotation_files)]
+    inside = [path for path in paths if place == path or place.startswith((f"{path} ", f"{path}::"))]
     return max(inside, key=len, default=read.delivered[0].path)
 
 
@@ -153,7 +167,7 @@ def _file_row(file: DeliveredFile, read: ReadRecording, places: Sequence[tuple[s
         "path": file.path,
         "sha256": file.sha256,
         "bytes": file.bytes,
-        "format": read.reading.format or None,
+        "format": ANNOTATIONS if file in read.annotation_files else read.reading.format or None,
         "state": "set_aside" if blocking else "read",
         "reason": blocking[0] if blocking else None,
         "left_out": read.reading.left_out if len(read.delivered) == 1 else 0,

@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from studies.augmentation import Augmentation
 from studies.fields import Positive, Range, Share, Strict, distinct
-from studies.formats import Formats
+from studies.formats import Formats, fits
 from studies.preparation import Input, Segmentation
 from studies.sensors import StreamName, sensor_of, unit_of
 from studies.splitting import AuthorsSplit, Split
@@ -73,14 +73,32 @@ class ManifestDraft(Strict):
 
     Parameters
     ----------
-    pattern : str, optional
-        Path with fields in braces, ``*`` for anything: ``{participant}-{label}-{load}_*``.
+    pattern : str or tuple of str, optional
+        Path with fields in braces, ``*`` for anything: ``{participant}-{label}-{load}_*``; of several the first that fits.
     participant_from : {"device"}, optional
         Fill the participant with a hash of the device's serial where paths name nobody.
+    participant : str, optional
+        Whose all recordings are said to be where paths name nobody.
+    annotations : tuple of str
+        Paths of annotation files, with the fields of `pattern`; of several the first that is in the delivery.
+    leave_out : tuple of str
+        Shell patterns of files that are no recordings.
     """
 
-    pattern: str | None = None
+    pattern: str | tuple[str, ...] | None = None
     participant_from: Literal["device"] | None = None
+    participant: str | None = None
+    annotations: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The patterns in the order in which they are tried."""
+        return (self.pattern,) if isinstance(self.pattern, str) else self.pattern or ()
+
+    def leaves_out(self, path: str) -> bool:
+        """Tell whether a file is said to be no recording."""
+        return any(fits(path, pattern) for pattern in self.leave_out)
 
 
 class Model(Strict):
