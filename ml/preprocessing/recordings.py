@@ -107,7 +107,7 @@ def read_streams(
     files = [str(path) for path, partition in Lake(home).parquet_files(table) if partition["batch_id"] in batches]
     if not files:
         return TABLES[table].schema.empty_table().select(columns)
-    terms = [ds.field(name).isin(pa.array(sorted(wanted))) for name, wanted in of.items() if name != "batch_id"]
+    terms = [ds.field(name).isin(pa.array(sorted(wanted), pa.string())) for name, wanted in of.items() if name != "batch_id"]
     terms += [ds.field("rate_hz") == rate_hz] if rate_hz is not None else []
     as_dictionary = ds.ParquetFileFormat(dictionary_columns=["recording_id", "stream"])
     return ds.dataset(files, format=as_dictionary).to_table(columns=list(columns), filter=reduce(and_, terms, pc.scalar(True)))
