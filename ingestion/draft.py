@@ -71,10 +71,11 @@ def draft_manifest(folder: Path, study: Study | None, *, pattern: str | None = N
             raise DeliveryRefused(_no_device_data(source, folder))
         found = dict(zip(paths, _fields(paths, patterns), strict=True))
         marks = {path: _annotations_of(fields, defaults, source.files) for path, fields in found.items()}
+        named = set(marks.values())
         rows = [
             {"path": path, "participant": defaults.participant or "", "annotations": marks[path], **fields}
             for path, fields in found.items()
-            if path not in marks.values()
+            if path not in named
         ]
         if participant_from == "device":
             participants = _participants_of_devices(source, paths)

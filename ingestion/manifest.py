@@ -82,7 +82,11 @@ def read_manifest(content: bytes, *, name: str, present: Collection[str]) -> Man
     seen: dict[str, int] = {}
     for number, cells in records:
         row = _row(number, header, cells, present)
-        found = [*_cell_faults(header, cells), *_content_faults(row), *_path_faults(row, present, seen, hint=len(faults) < _MOST_NEIGHBOURS)]
+        found = [
+            *_cell_faults(header, cells),
+            *_content_faults(row),
+            *_path_faults(row, present, seen, hint=len(faults) < _MOST_NEIGHBOURS),
+        ]
         faults += [replace(fault, place=f"{name} row {number} {fault.place}".rstrip()) for fault in found]
         rows += [] if found else [row]
     rows, found = _with_annotation_files(rows, present, name)

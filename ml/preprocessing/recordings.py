@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import pairwise
 from operator import and_
 
 import numpy as np
@@ -134,7 +135,7 @@ def by_stream(rows: pa.Table) -> dict[str, dict[str, pa.Table]]:
         rows, code = rows.take(order), code[order]
         starts = run_starts(code)
     found: dict[str, dict[str, pa.Table]] = {}
-    for start, end in zip(starts, [*starts[1:], len(code)], strict=True):
+    for start, end in pairwise([*starts, len(code)]):
         of_recording, of_stream = divmod(int(code[start]), len(streams))
         found.setdefault(recordings[of_recording], {})[streams[of_stream]] = rows.slice(start, end - start)
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -356,3 +357,47 @@ def test_a_spooled_recording_is_the_same_rows_in_the_lake_and_leaves_no_file(hom
         for new, old in zip(rows(home, table), in_memory[table], strict=True):
             assert new == pytest.approx(old) if table == "streams" else new == old
     assert list(home.scratch.iterdir()) == []
+
+
+def marked(home: Home, marks: dict[str, str | bytes], **columns: object) -> Receipt:
+    """Deliver a pair whose accelerometer's row names the annotation file, which lies beside it."""
+    receipt = delivered(home, {**pair(), **marks})
+    said = [replace(file, annotations=columns.get(file.path)) for file in receipt.files]  # type: ignore[arg-type]
+    return replace(receipt, files=tuple(said))
+
+
+def test_a_file_that_the_manifest_names_as_annotations_belongs_to_its_recording_and_is_none(home, study):
+    marks = {"labels/one.csv": "start,end,label\n0.5,1.5,squats\n"}
+    summary = read_batch(marked(home, marks, **{ACCELEROMETER: "labels/one.csv"}), study, home)
+    assert (summary.recordings, summary.files, summary.findings) == (1, 3, 0)
+    (annotation,) = rows(home, "annotations")
+    assert annotation["label"] == "squats"
+    assert annotation["end_ns"] - annotation["start_ns"] == 1_000_000_000
+    (file,) = rows(home, "files", path="labels/one.csv")
+    assert (file["format"], file["state"]) == ("annotations", "read")
+    assert file["recording_id"] == annotation["recording_id"] == rows(home, "recordings")[0]["recording_id"]
+
+
+def test_an_annotation_file_that_two_recordings_share_has_one_row_and_marks_both(home, study):
+    other = metabase_name(who="P001-squat-2")
+    marks = {other: metabase_csv(rocking(100, seed=7)), "marks.csv": "start,end,label\n0.5,1.5,squat\n"}
+    summary = read_batch(marked(home, marks, **{ACCELEROMETER: "marks.csv", other: "marks.csv"}), study, home)
+    assert (summary.recordings, summary.files) == (2, 4)
+    assert len({row["recording_id"] for row in rows(home, "annotations")}) == 2
+
+
+def test_a_broken_annotation_file_is_told_in_its_own_place_and_sets_its_recording_aside(home, study):
+    summary = read_batch(marked(home, {"marks.json": "{"}, **{GYROSCOPE: "marks.json"}), study, home)
+    assert (summary.recordings, summary.streams) == (1, 2)
+    (finding,) = rows(home, "findings")
+    assert (finding["code"], finding["severity"], finding["path"]) == ("annotations_not_read", "error", "marks.json")
+    (file,) = rows(home, "files", path="marks.json")
+    assert (file["state"], file["reason"]) == ("set_aside", "annotations_not_read")
+
+
+def test_annotations_of_a_recording_that_cannot_be_read_are_a_file_of_it(home, study):
+    receipt = delivered(home, {ACCELEROMETER: "epoch (ms),x-axis (g)\n", "marks.csv": "start,end,label\n0,1,squat\n"})
+    files = tuple(replace(file, annotations="marks.csv") if file.path == ACCELEROMETER else file for file in receipt.files)
+    summary = read_batch(replace(receipt, files=files), study, home)
+    assert (summary.recordings, summary.files) == (1, 2)
+    assert rows(home, "annotations") == []

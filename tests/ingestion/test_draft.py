@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ingestion.draft import draft_manifest
 from ingestion.manifest import read_manifest
 from studies.loader import find_study
+from studies.study import Study
 from tests.ingestion.device_files import metabase_csv, metabase_name, phone, rocking, write
 from warehouse.errors import DeliveryRefused, KinelakeError
 
@@ -157,3 +158,46 @@ def test_phone_exports_get_a_participant_from_their_device_and_a_label_from_thei
     people = {row["participant"] for row in drafted}
     assert len(people) == 2
     assert all(len(person) == 9 and person[0] == "P" for person in people)
+
+
+def _drafting(**manifest: object) -> Study:
+    streams = {"accelerometer": {"unit": "m/s^2", "rate_hz": (1, 200)}}
+    return Study(study="trial", title="t", participants=".*", labels=(), manifest=manifest, streams=streams)  # type: ignore[arg-type]
+
+
+def test_the_first_pattern_that_fits_a_path_fills_its_row(tmp_path: Path) -> None:
+    write(tmp_path, {"class1/s1_set2.csv": "x", "plain/s2_set1.csv": "x", "loose.csv": "x"})
+    drafted = rows(draft_manifest(tmp_path, _drafting(pattern=["class{label}/{participant}_*", "{participant}_*"])))
+    assert [(row["path"], row["participant"], row["label"]) for row in drafted] == [
+        ("class1/s1_set2.csv", "s1", "1"),
+        ("loose.csv", "", ""),
+        ("plain/s2_set1.csv", "s2", ""),
+    ]
+
+
+def test_annotation_files_are_found_by_the_recordings_fields_and_are_no_rows_themselves(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {"raw/s1_a.csv": "x", "raw/s1_b.csv": "x", "marks/s1/a.json": "{}", "marks/b.csv": "x", "marks/lonely.json": "{}"},
+    )
+    study = _drafting(
+        pattern="raw/{participant}_{session}.csv", annotations=["marks/{participant}/{session}.json", "marks/{session}.csv"]
+    )
+    drafted = rows(draft_manifest(tmp_path, study))
+    assert [(row["path"], row["annotations"]) for row in drafted] == [
+        ("marks/lonely.json", ""),
+        ("raw/s1_a.csv", "marks/s1/a.json"),
+        ("raw/s1_b.csv", "marks/b.csv"),
+    ]
+
+
+def test_what_a_study_leaves_out_is_no_row_and_nobody_is_whom_it_says(tmp_path: Path) -> None:
+    write(tmp_path, {"1/a.csv": "x", "merged/all.csv": "x", "2/merged/all.csv": "x"})
+    drafted = rows(draft_manifest(tmp_path, _drafting(participant="unknown", leave_out=["merged/*"])))
+    assert [(row["path"], row["participant"]) for row in drafted] == [("1/a.csv", "unknown")]
+
+
+def test_a_folder_of_pickles_is_told_the_command_that_converts_them(tmp_path: Path) -> None:
+    write(tmp_path, {"1/a.pckl": b"\x80\x04N."})
+    with pytest.raises(DeliveryRefused, match="kinelake convert-pickles"):
+        draft_manifest(tmp_path, None)

@@ -228,3 +228,40 @@ def test_no_path_makes_a_pattern_slow() -> None:
     started = time.perf_counter()
     PathPattern("{a}-{b}-{c}-{d}-{e}-{f}_*_*_*_x").fields("-a" * 2000 + "_" * 2000)
     assert time.perf_counter() - started < 1
+
+
+def _named(text: str, *present: str) -> Manifest:
+    return read_manifest(f"path,participant,annotations\n{text}".encode(), name="manifest.csv", present=present)
+
+
+def test_a_file_that_is_named_as_annotations_is_delivered_with_its_recording() -> None:
+    found = _named("a.csv,P1,marks/a.csv\nb.csv,P1,./marks/a.csv\nc.csv,P2,\n", "a.csv", "b.csv", "c.csv", "marks/a.csv")
+    assert found.faults == ()
+    assert [(row.path, row.participant) for row in found.rows] == [
+        ("a.csv", "P1"),
+        ("b.csv", "P1"),
+        ("c.csv", "P2"),
+        ("marks/a.csv", "P1"),
+    ]
+
+
+def test_a_file_that_is_named_as_annotations_and_has_a_row_has_one() -> None:
+    found = _named("a.csv,P1,marks.csv\nmarks.csv,P1,\n", "a.csv", "marks.csv")
+    assert found.faults == ()
+    assert [row.path for row in found.rows] == ["a.csv", "marks.csv"]
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "row"),
+    [
+        ("a.csv,P1,mark.csv\n", "file_absent", 2),
+        ("a.csv,P1,../marks.csv\n", "path_unsafe", 2),
+        ("a.csv,P1,marks.csv\nb.csv,P2,marks.csv\n", "annotations_shared", 3),
+        ("a.csv,P1,marks.csv\nmarks.csv,P2,\n", "annotations_shared", 2),
+    ],
+)
+def test_annotations_that_cannot_be_delivered_are_a_fault_of_their_row(text: str, code: str, row: int) -> None:
+    (fault,) = _named(text, "a.csv", "b.csv", "marks.csv").faults
+    assert (fault.code, fault.place) == (code, f"manifest.csv row {row} column annotations")
+    if code == "file_absent":
+        assert "did you mean 'marks.csv'?" in fault.sentence

@@ -262,3 +262,10 @@ def test_a_recording_of_no_label_has_segments_where_the_task_asks_who_it_is(home
     found = segments.filter(pc.field("task") == "wrist.movement")
     assert found.num_rows > 0
     assert found["label"].null_count == found.num_rows
+
+
+def test_a_study_without_tasks_is_prepared_for_nothing(home: Home, study: Study) -> None:
+    write_batch(home, study, "b1", cohort(1))
+    without = study.model_copy(update={"tasks": {}})
+    assert resample_batch("b1", without, home) == 0
+    assert segment_batch("b1", without, home) == 0
