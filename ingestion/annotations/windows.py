@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeGuard
 
 from ingestion.annotations.marked import Marked, Recorded, left_out
 from ingestion.readers.interface import DeviceFile
@@ -112,7 +112,7 @@ def _fault(window: object, stream: Stream) -> tuple[str, str] | None:
     return None
 
 
-def _whole(value: object) -> bool:
+def _whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
