@@ -81,7 +81,7 @@ def fingerprints(values: npt.NDArray[np.float32], rate_hz: float | None) -> Fing
     positions, hashes = (np.concatenate(part) for part in zip(*marks, strict=True))
     if not hashes.size:
         return NO_FINGERPRINTS
-    order = np.lexsort((hashes, positions))
+    order = np.argsort(positions, kind="stable")
     positions, hashes = positions[order], hashes[order]
     kept = _thinned(positions, hashes, slow // _THINNED)
     return Fingerprints(positions[kept] + slow // 2, hashes[kept].view(np.int64))
@@ -89,14 +89,17 @@ def fingerprints(values: npt.NDArray[np.float32], rate_hz: float | None) -> Fing
 
 def _above(values: npt.NDArray[np.float32], slow: int) -> npt.NDArray[np.bool_]:
     """Tell of every row and axis, half a slow mean from either end, whether the fast mean lies above the slow one."""
-    clean = np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0)
-    sums = np.zeros((len(clean) + 1, clean.shape[1]))
-    np.cumsum(clean, axis=0, out=sums[1:])
-    fast, count = slow // _FASTER, len(clean) - slow
+    fast, count = slow // _FASTER, len(values) - slow
     first = (slow - fast) // 2
-    short = (sums[first + fast : first + fast + count] - sums[first : first + count]) / fast
-    long = (sums[slow : slow + count] - sums[:count]) / slow
-    return np.asarray(short - long > _NOTHING * np.abs(clean).max(initial=0))
+    above = np.empty((count, values.shape[1]), dtype=np.bool_)
+    for axis in range(values.shape[1]):
+        clean = np.nan_to_num(values[:, axis], posinf=0, neginf=0)
+        sums = np.zeros(len(clean) + 1)
+        np.cumsum(clean, dtype=np.float64, out=sums[1:])
+        short = sums[first + fast : first + fast + count] - sums[first : first + count]
+        long = sums[slow : slow + count] - sums[:count]
+        above[:, axis] = short * _FASTER - long > _NOTHING * slow * max(clean.max(), -clean.min())
+    return above
 
 
 def _marks(above: npt.NDArray[np.bool_], axis: int, slow: int) -> tuple[_Ints, _Hashes]:
