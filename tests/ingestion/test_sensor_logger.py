@@ -9,7 +9,7 @@ import pytest
 
 from ingestion.facts import measure
 from ingestion.grouping import captures
-from ingestion.readers import DeviceFile, known_by_content, sensor_logger
+from ingestion.readers import DeviceFile, export, known_by_content, sensor_logger
 from ingestion.recording import Reading
 from tests.ingestion.device_files import (
     START_MS,
@@ -265,3 +265,17 @@ def test_real_exports_of_both_platforms_come_out_in_one_convention(real):
     for norm, upward in (*at_rest["ios"], *at_rest["android"]):
         assert 9.6 < norm < 9.9
         assert upward > 9.5
+
+
+def test_a_member_that_unpacks_beyond_reason_is_refused_and_the_others_are_read(monkeypatch):
+    monkeypatch.setattr(export, "ALWAYS_ALLOWED_BYTES", 50_000)
+    files = phone("android", rows=10)
+    reading = read(phone("android", rows=600) | {"Gyroscope.csv": files["Gyroscope.csv"] + "0" * 10_000_000})
+    (finding,) = reading.findings
+    assert (finding.reason.code, finding.reason.place) == ("zip_bomb", f"{WALK}::Gyroscope.csv")
+    assert {stream.name for stream in reading.streams} == {"accelerometer", "gravity", "linear_acceleration"}
+
+
+def test_a_bomb_that_nobody_opens_does_not_matter(monkeypatch):
+    monkeypatch.setattr(export, "ALWAYS_ALLOWED_BYTES", 50_000)
+    assert len(read(phone("android") | {"Camera/1.bmp": bytes(10_000_000)}).streams) == 4
