@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +49,17 @@ class Reference:
     shares: npt.NDArray[np.float64]
     usual: npt.NDArray[np.float64]
     labels: Mapping[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` takes."""
+        arrays = {name: getattr(self, name).tolist() for name in ("edges", "shares", "usual")}
+        return {"features": list(self.features), "labels": dict(self.labels), **arrays}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Return the reference that `to_json` wrote."""
+        arrays = {name: np.array(content[name], np.float64) for name in ("edges", "shares", "usual")}
+        return cls(features=tuple(content["features"]), labels=dict(content["labels"]), **arrays)
 
 
 @dataclass(frozen=True)

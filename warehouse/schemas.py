@@ -403,6 +403,23 @@ _TABLES = (
         _PER_BATCH,
     ),
     Table(
+        "drift",
+        "How far one feature of a batch lies from what a champion learnt from.",
+        (
+            _BATCH,
+            _TASK,
+            Column("version", pa.int32(), "The champion when the batch was processed."),
+            Column("feature", _TEXT, "<channel>.<feature>, or label for the shares of the labels."),
+            Column("value", _F64, "Population stability index (0: alike); for label the total variation distance, 0 to 1."),
+            Column(
+                "allowed", _F64, "0.25, or what one participant differs from the others in the training table, if that is more."
+            ),
+            Column("shifted", pa.bool_(), "True if the value is larger than what is allowed."),
+            Column("examples", pa.int64(), "Segments of the batch that were compared."),
+        ),
+        _PER_BATCH,
+    ),
+    Table(
         "training_tables",
         "A frozen training table: what examples of one fingerprint have in common.",
         (

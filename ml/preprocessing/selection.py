@@ -97,6 +97,20 @@ def select_segments(study: Study, task: str, home: Home) -> Selection:
     return Selection(joined.sort_by([(key, "ascending") for key in _TOGETHER]), len(copies))
 
 
+def segments_of_batch(batch_id: str, study: Study, task: str, home: Home) -> pa.Table:
+    """Return the segments that a batch holds for a task, whether it is complete or not.
+
+    Returns
+    -------
+    Table
+        ``segment_id, batch_id, recording_id, participant, label, start_ns, end_ns, steps``, sorted by recording and start.
+    """
+    recipe = find_task(study, task)
+    where: dict[str, list[str] | str] = {"batch_id": batch_id, "task": f"{study.study}.{task}"}
+    found = _current(Lake(home), recipe, where, learnt_labels(study, recipe))
+    return found.sort_by([(key, "ascending") for key in _TOGETHER])
+
+
 def fingerprint(selection: Selection, study: Study, task: str) -> str | None:
     """Return the hash of what a selection, a recipe and this code would make; None if nothing is selected.
 
