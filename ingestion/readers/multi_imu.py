@@ -21,7 +21,7 @@ from ingestion.readers import csv_columns, export
 from ingestion.readers.interface import DeviceFile, Hints, Reader
 from ingestion.readers.local_time import in_utc
 from ingestion.readers.text_table import Layout, TextTable
-from ingestion.readers.time_text import first_fault, nanoseconds
+from ingestion.readers.time_text import believable
 from ingestion.recording import Finding, Reading, Repair, Stream
 from ingestion.spool import Growing
 from studies.sensors import stream_name, unit_of
@@ -59,7 +59,8 @@ class _Gathering:
 
     def add(self, batch: pa.RecordBatch, table: TextTable) -> None:
         """Append a block."""
-        host_ns, self.local = _host_times(batch[_HOST], table, self.host.rows)
+        done = self.host.rows
+        host_ns, self.local = believable(batch[_HOST], "iso", place=lambda at: table.place(done + at, _HOST))
         self.host.add(host_ns)
         self.seq.add(batch[_SEQ].to_numpy())
         self.millis.add(batch[_DEVICE].to_numpy())
@@ -141,16 +142,6 @@ def _types(sensors: Mapping[_Sensor, Sequence[str]], others: Sequence[str]) -> d
     axes = [axis for axes in sensors.values() for axis in axes]
     clocks = {_HOST: pa.string(), _SEQ: pa.int64(), _DEVICE: pa.int64()}
     return clocks | dict.fromkeys(axes, pa.float32()) | dict.fromkeys(others, pa.string())
-
-
-def _host_times(texts: pa.Array, table: TextTable, row: int) -> tuple[_Ints, bool]:
-    try:
-        return nanoseconds(texts, "iso")
-    except ValueError:
-        at = first_fault(texts, "iso")
-        sentence = f"'{str(texts[at])[:40]}' is no ISO 8601 time"
-        place = table.place(row + at, _HOST)
-        raise UnreadableFile(Reason("time_not_read", sentence, place, csv_columns.EXPORT_AGAIN)) from None
 
 
 def _counted_on(millis: _Ints) -> tuple[_Ints, npt.NDArray[np.intp]]:

@@ -15,12 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ingestion.readers import csv_columns, export
-from ingestion.readers.csv_columns import LATEST_NS
 from ingestion.readers.described import GrowingStreams, counted_times, no_dates
 from ingestion.readers.interface import DeviceFile, Hints, Reader
 from ingestion.readers.local_time import in_utc
 from ingestion.readers.text_table import Layout, TextTable, header_names
-from ingestion.readers.time_text import first_fault, nanoseconds
+from ingestion.readers.time_text import believable
 from ingestion.recording import Finding, Reading, Repair
 from ingestion.spool import Growing
 from studies.formats import TableFormat, TimeColumn
@@ -30,8 +29,6 @@ NAME = "table"
 
 _PARQUET_MAGIC = b"PAR1"
 _PARQUET_ROWS = 1 << 17
-
-_Times = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -95,7 +92,7 @@ def _read(file: DeviceFile, described: TableFormat, hints: Hints) -> Reading:
     values, times, local = GrowingStreams(described.streams, folder), Growing(np.int64, folder=folder), False
     for batch in table.batches():
         if described.time:
-            block, local = _times(table, batch[described.time.column], described.time, values.rows)
+            block, local = _times(table, batch, described.time, values.rows)
             times.add(block)
         values.add(_numbers(table, batch, described, values.rows))
     if not values.rows:
@@ -127,18 +124,8 @@ def _opened(file: DeviceFile, described: TableFormat) -> TextTable | _Parquet:
     return TextTable(file, layout, types | ({described.time.column: pa.string()} if described.time else {}))
 
 
-def _times(table: TextTable | _Parquet, column: pa.Array, described: TimeColumn, row: int) -> tuple[_Times, bool]:
-    try:
-        t_ns, local = nanoseconds(column, described.unit)
-    except ValueError:
-        at = first_fault(column, described.unit)
-        sentence = f"'{str(column[at])[:60]}' is no time in '{described.unit}'"
-        raise UnreadableFile(Reason("time_not_read", sentence, table.place(row + at, described.column), _REMEDY)) from None
-    if t_ns.size and (t_ns.min() < 0 or t_ns.max() >= LATEST_NS):
-        at = int(np.argmax((t_ns < 0) | (t_ns >= LATEST_NS)))
-        sentence = f"'{str(column[at])[:60]}' in '{described.unit}' is not between 1970 and 2100"
-        raise UnreadableFile(Reason("time_out_of_range", sentence, table.place(row + at, described.column), _REMEDY))
-    return t_ns, local
+def _times(table: TextTable | _Parquet, batch: pa.RecordBatch, time: TimeColumn, row: int) -> tuple[npt.NDArray[np.int64], bool]:
+    return believable(batch[time.column], time.unit, place=lambda at: table.place(row + at, time.column))
 
 
 def _numbers(

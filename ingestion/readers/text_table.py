@@ -23,7 +23,6 @@ from ingestion.readers.whole_lines import WholeLines
 from ingestion.recording import Repair
 from warehouse.errors import Reason, UnreadableFile, did_you_mean
 
-_BLANKS = re.compile(rb"[ \t]+")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -204,7 +203,7 @@ class _Rows:
             data, self._above = data.partition(b"\n")[2], self._above - 1
         data = self._without_comments(data)
         if self._layout.delimiter == " ":
-            data = _BLANKS.sub(b" ", data).replace(b" \r\n", b"\r\n").replace(b" \n", b"\n").replace(b"\n ", b"\n").strip(b" ")
+            data = _with_single_blanks(data)
         if self._header and data:
             data = data.removeprefix(_BOM).lstrip(b"\r\n")
             data, self._header = data.partition(b"\n")[2], not data
@@ -215,6 +214,13 @@ class _Rows:
         if not mark or mark not in data:
             return data
         return re.sub(rb"(?m)^" + re.escape(mark) + rb"[^\n]*(?:\n|\Z)", b"", data)
+
+
+def _with_single_blanks(data: bytes) -> bytes:
+    data = data.replace(b"\t", b" ")
+    while b"  " in data:
+        data = data.replace(b"  ", b" ")
+    return data.replace(b" \r\n", b"\r\n").replace(b" \n", b"\n").replace(b"\n ", b"\n").strip(b" ")
 
 
 def _is_comment(line: bytes, layout: Layout) -> bool:

@@ -5,10 +5,15 @@ Belongs here: Arrow columns to int64, exactly. Zones of local times are `ingesti
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from ingestion.readers.csv_columns import EXPORT_AGAIN, LATEST_NS
+from warehouse.errors import Reason, UnreadableFile
 
 #: Unit -> decimal places that its numbers have at most when they are nanoseconds.
 _PLACES = {"s": 9, "ms": 6, "us": 3, "ns": 0}
@@ -37,7 +42,7 @@ def nanoseconds(column: pa.Array, unit: str) -> tuple[_Times, bool]:
     Raises
     ------
     ValueError
-        If a value is none of that unit, or missing; see `first_fault`.
+        If a value is none of that unit, or missing; see `believable`.
 
     Examples
     --------
@@ -56,8 +61,35 @@ def nanoseconds(column: pa.Array, unit: str) -> tuple[_Times, bool]:
     return _iso(texts) if unit == "iso" else (_by_pattern(texts, unit), True)
 
 
-def first_fault(column: pa.Array, unit: str) -> int:
-    """Return the first row of a column that `nanoseconds` refuses, by halving."""
+def believable(column: pa.Array, unit: str, *, place: Callable[[int], str]) -> tuple[_Times, bool]:
+    """Convert a time column as `nanoseconds` does, and refuse what cannot be.
+
+    Parameters
+    ----------
+    place : callable
+        Names the place of a row of the column, counted from 0.
+
+    Raises
+    ------
+    UnreadableFile
+        ``time_not_read`` or ``time_out_of_range`` (before 1970 or after 2099), with the first row that is so.
+    """
+    try:
+        t_ns, local = nanoseconds(column, unit)
+    except ValueError:
+        at = _first_fault(column, unit)
+        sentence = f"'{str(column[at])[:60]}' is no time in '{unit}'"
+        raise UnreadableFile(Reason("time_not_read", sentence, place(at), EXPORT_AGAIN)) from None
+    beyond = (t_ns < 0) | (t_ns >= LATEST_NS)
+    if beyond.any():
+        at = int(np.argmax(beyond))
+        sentence = f"'{str(column[at])[:60]}' in '{unit}' is not between 1970 and 2100"
+        raise UnreadableFile(Reason("time_out_of_range", sentence, place(at), EXPORT_AGAIN))
+    return t_ns, local
+
+
+def _first_fault(column: pa.Array, unit: str) -> int:
+    """Return the first row that `nanoseconds` refuses, by halving."""
     low, high = 0, len(column)
     while high - low > 1:
         middle = (low + high) // 2

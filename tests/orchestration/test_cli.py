@@ -80,3 +80,13 @@ def test_a_manifest_is_never_drafted_into_a_read_only_folder(home: Home, tmp_pat
     done = _kinelake("--home", str(home.root), "--json", "manifest", str(folder))
     assert (done.returncode, json.loads(done.stdout)["reasons"][0]["code"]) == (1, "not_writable")
     assert [path.name for path in folder.iterdir()] == ["walk.csv"]
+
+
+def test_pickles_are_converted_and_a_hostile_one_is_refused_with_status_one(tmp_path: Path) -> None:
+    (tmp_path / "bad.pkl").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    done = _kinelake("--json", "convert-pickles", str(tmp_path), "--out", str(tmp_path / "out"))
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["converted"]) == (1, [])
+    assert [(reason["code"], reason["place"]) for reason in answer["refused"]] == [("pickle_names_global", "bad.pkl")]
+    assert "os.system" in answer["refused"][0]["sentence"]
+    assert _kinelake("convert-pickles", str(tmp_path / "none"), "--out", str(tmp_path / "out")).returncode == 1
