@@ -1,4 +1,4 @@
-"""The lake: Parquet files in Delta tables. Nothing outside this module knows that it is Delta.
+"""The lake: Parquet files in Delta tables. Nothing outside this module and `warehouse.delta` knows that it is Delta.
 
 A batch or a training replaces its own partition in one commit; readers see the version before or the version after.
 Every file and every commit is on disk (fsync) before a write returns, which Delta itself does not promise.
@@ -7,14 +7,11 @@ Every file and every commit is on disk (fsync) before a write returns, which Del
 from __future__ import annotations
 
 import fcntl
-import json
 import re
-import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import reduce
 from operator import and_, or_
 from pathlib import Path
@@ -23,9 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.fs
-from deltalake import CommitProperties, DeltaTable
-from deltalake.transaction import AddAction, RemoveAction
 
+from warehouse.delta import Added, LakeFile, Log, TableVersion, Where, values_of
 from warehouse.errors import LakeError, Reason, did_you_mean
 from warehouse.home import Home
 from warehouse.parquet import fsync, write_parquet
@@ -39,55 +35,8 @@ PARTITION_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _COLUMNS = sorted({column.name for table in TABLES.values() for column in table.columns})
 _UNUSABLE_PATH = re.compile(rf"%[0-9A-Fa-f]{{2}}|[\\\x00-\x1f\x7f]|(?<=/)(?:{'|'.join(_COLUMNS)})=[^/]*")
 
-_CONFIGURATION = {
-    "delta.logRetentionDuration": "interval 36500 days",
-    "delta.deletedFileRetentionDuration": "interval 36500 days",
-    "delta.enableExpiredLogCleanup": "false",
-    # Opening a table reads the newest checkpoint and every commit after it; 20 keeps that short at any age of the table.
-    "delta.checkpointInterval": "20",
-}
-# A commit of somebody who does not hold the lock must fail this one: the files to remove were chosen before it.
-_NO_RETRY = CommitProperties(max_commit_retries=0)
-
 # As many rows as reading writes at once: a row group stays one.
 _SCAN_ROWS = 1 << 18
-
-Where = Mapping[str, str | Sequence[str]]
-
-
-@dataclass(frozen=True)
-class LakeFile:
-    """One Parquet file of one version of a table; never changed once written.
-
-    Parameters
-    ----------
-    folder : Path
-        The table's, absolute.
-    name : str
-        Path below the folder.
-    partition : mapping of str to str
-        Value of every partition column.
-    written_at : datetime
-        When the file was written, UTC.
-    """
-
-    folder: Path
-    name: str
-    partition: Mapping[str, str]
-    written_at: datetime
-
-    @property
-    def path(self) -> Path:
-        """Absolute path."""
-        return self.folder / self.name
-
-
-@dataclass(frozen=True)
-class TableVersion:
-    """One version of a table: its number, and every Parquet file of it, sorted by path."""
-
-    number: int
-    files: tuple[LakeFile, ...]
 
 
 class Lake:
@@ -173,16 +122,14 @@ class Lake:
         doomed = reduce(or_, [_is_one_of(table, column, wanted) for column, wanted in rows.items()])
         folder = self.root / name
         with self._writing(table), _locked(self.root / f".{name}.lock"):
-            delta = self._open(table)
-            files = [] if delta is None else _files_of(delta, table, folder, where)
-            counts = [(file, _dataset(table, [file]).count_rows(filter=doomed)) for file in files]
-            actions: list[AddAction | RemoveAction] = []
-            for file in [file for file, count in counts if count]:
-                kept = _dataset(table, [file]).scanner(filter=~doomed).to_reader()
-                added = _write(folder, table, kept, file.partition)
-                actions += [_removal(file), *([added] if added else [])]
-            if delta is not None and actions:
-                _transact(delta, table, folder, actions)
+            log = self._log(table)
+            now = log.at(where=where)
+            counts = [(file, _dataset(table, [file]).count_rows(filter=doomed)) for file in (now.files if now else ())]
+            removed = [file for file, count in counts if count]
+            kept = ((_dataset(table, [file]).scanner(filter=~doomed).to_reader(), file.partition) for file in removed)
+            added = [one for rows_kept, partition in kept if (one := _write(folder, table, rows_kept, partition))]
+            if now is not None and removed:
+                log.commit(added=added, removed=removed, after=now.number)
         return sum(count for _, count in counts)
 
     def purge(self, name: str, *, where: Where | None = None) -> int:
@@ -216,6 +163,7 @@ class Lake:
                 path.unlink()
             for above in {path.parent for path in gone}:
                 fsync(above)
+            self._log(table).sweep()
         return len(gone)
 
     def read(
@@ -239,17 +187,17 @@ class Lake:
         table = _table(name)
         wanted = [column.name for column in table.columns] if columns is None else list(columns)
         _refuse_unknown_columns(table, [*wanted, *(where or {})])
-        delta = self._open(table, version)
-        files = [] if delta is None else _files_of(delta, table, self.root / name, where)
-        return _dataset(table, files).to_table(columns=wanted, filter=_row_filter(table, where or {}))
+        found = self._log(table).at(version, where=where)
+        return _dataset(table, found.files if found else ()).to_table(columns=wanted, filter=_row_filter(table, where or {}))
 
     def scan(self, name: str, *, where: Where | None = None) -> pa.RecordBatchReader:
         """Read rows of the newest version as a stream of record batches, so that a table of any size fits in memory."""
         table = _table(name)
         _refuse_unknown_columns(table, [*(where or {})])
-        delta = self._open(table)
-        files = [] if delta is None else _files_of(delta, table, self.root / name, where)
-        scanner = _dataset(table, files).scanner(filter=_row_filter(table, where or {}), batch_size=_SCAN_ROWS)
+        found = self._log(table).at(where=where)
+        scanner = _dataset(table, found.files if found else ()).scanner(
+            filter=_row_filter(table, where or {}), batch_size=_SCAN_ROWS
+        )
         return scanner.to_reader()
 
     def read_files(self, name: str, files: Sequence[LakeFile]) -> pa.Table:
@@ -261,9 +209,9 @@ class Lake:
         found = {tuple(values.items()): values for _, values in self.parquet_files(name)}
         return list(found.values())
 
-    def parquet_files(self, name: str, *, version: int | None = None) -> list[tuple[Path, dict[str, str]]]:
-        """Return the absolute path and partition values of every Parquet file of one version (default: newest)."""
-        found = self.table_version(name, version)
+    def parquet_files(self, name: str, *, where: Where | None = None) -> list[tuple[Path, dict[str, str]]]:
+        """Return the absolute path and partition values of every Parquet file of the newest version, or of these partitions."""
+        found = self._log(_table(name)).at(where=where)
         return [] if found is None else [(file.path, dict(file.partition)) for file in found.files]
 
     def table_version(self, name: str, version: int | datetime | None = None) -> TableVersion | None:
@@ -275,41 +223,32 @@ class Lake:
         version : int or datetime, optional
             A number, or an instant (with time zone): the version that was the newest then. Default: the newest.
         """
-        table = _table(name)
-        delta = self._open(table, version)
-        return None if delta is None else TableVersion(int(delta.version()), tuple(_files_of(delta, table, self.root / name)))
+        return self._log(_table(name)).at(version)
 
     def version(self, name: str) -> int | None:
         """Return the newest version of a table; None if nothing was ever written to it."""
-        delta = self._open(_table(name))
-        return None if delta is None else int(delta.version())
+        return self._log(_table(name)).version()
 
     def versions(self) -> dict[str, int]:
         """Return the newest version of every table that exists."""
         found = {name: self.version(name) for name in TABLES}
         return {name: version for name, version in found.items() if version is not None}
 
-    def _open(self, table: Table, version: int | datetime | None = None) -> DeltaTable | None:
-        folder = self.root / table.name
-        # The first commit, not the log's folder: that one is there a moment before the table is.
-        if not _commit_file(folder, 0).exists():
-            return None
-        if isinstance(version, datetime):
-            delta = DeltaTable(str(folder))
-            delta.load_as_version(version)
-            return delta
-        return DeltaTable(str(folder), version=version)
+    def _log(self, table: Table) -> Log:
+        return Log(self.root / table.name, table)
 
     def _commit(self, table: Table, rows: pa.Table | pa.RecordBatchReader, partition: dict[str, str], *, keep_rows: bool) -> int:
-        folder = self.root / table.name
+        log = self._log(table)
         with self._writing(table):
-            added = _write(folder, table, rows, partition)
+            added = _write(self.root / table.name, table, rows, partition)
             with _locked(self.root / f".{table.name}.lock"):
-                delta = self._open(table) or _create(folder, table)
-                old = [] if keep_rows else _files_of(delta, table, folder, partition)
-                if added is None and not old:
-                    return int(delta.version())
-                return _transact(delta, table, folder, [*map(_removal, old), *([added] if added else [])])
+                log.create()
+                now = log.at(where=partition)
+                assert now is not None
+                removed = () if keep_rows else now.files
+                if added is None and not removed:
+                    return now.number
+                return log.commit(added=[added] if added else [], removed=removed, after=now.number)
 
     @contextmanager
     def _writing(self, table: Table) -> Iterator[None]:
@@ -347,20 +286,16 @@ def _checked_partition(table: Table, where: Mapping[str, str]) -> dict[str, str]
     return {column: where[column] for column in table.partition_by}
 
 
-def _values(wanted: str | Sequence[str]) -> Sequence[str]:
-    return (wanted,) if isinstance(wanted, str) else wanted
-
-
 def _row_filter(table: Table, where: Where) -> pc.Expression | None:
     terms = [_is_one_of(table, column, wanted) for column, wanted in where.items() if column not in table.partition_by]
     return reduce(and_, terms) if terms else None
 
 
 def _is_one_of(table: Table, column: str, wanted: str | Sequence[str]) -> pc.Expression:
-    return ds.field(column).isin(pa.array(_values(wanted), table.schema.field(column).type))
+    return ds.field(column).isin(pa.array(values_of(wanted), table.schema.field(column).type))
 
 
-def _write(folder: Path, table: Table, rows: pa.Table | pa.RecordBatchReader, partition: Mapping[str, str]) -> AddAction | None:
+def _write(folder: Path, table: Table, rows: pa.Table | pa.RecordBatchReader, partition: Mapping[str, str]) -> Added | None:
     relative = Path(*(f"{column}={value}" for column, value in partition.items()), f"{uuid.uuid4().hex}.parquet")
     path = folder / relative
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -369,23 +304,7 @@ def _write(folder: Path, table: Table, rows: pa.Table | pa.RecordBatchReader, pa
         return None
     for above in relative.parents[1:]:
         fsync(folder / above)
-    now_ms = time.time_ns() // 1_000_000
-    return AddAction(relative.as_posix(), path.stat().st_size, dict(partition), now_ms, True, json.dumps({"numRecords": count}))
-
-
-def _create(folder: Path, table: Table) -> DeltaTable:
-    created = DeltaTable.create(
-        str(folder),
-        schema=table.schema,
-        partition_by=list(table.partition_by),
-        name=table.name,
-        description=table.comment,
-        configuration=_CONFIGURATION,
-    )
-    _fsync_commit(folder, 0)
-    fsync(folder)
-    fsync(folder.parent)
-    return created
+    return Added(relative.as_posix(), dict(partition), path.stat().st_size, count)
 
 
 def _dataset(table: Table, files: Sequence[LakeFile]) -> ds.Dataset:
@@ -403,46 +322,13 @@ def _stated(partition: Mapping[str, str]) -> pc.Expression:
     return reduce(and_, [ds.field(column) == value for column, value in partition.items()], pc.scalar(True))
 
 
-def _files_of(delta: DeltaTable, table: Table, folder: Path, where: Where | None = None) -> list[LakeFile]:
-    adds = pa.table(delta.get_add_actions())
-    columns = zip(adds["path"].to_pylist(), adds["modification_time"].to_pylist(), strict=True)
-    wanted = _wanted_folders(table, where or {})
-    return [
-        LakeFile(folder, path, _partition_of(path, table), datetime.fromtimestamp(written_ms / 1000, UTC))
-        for path, written_ms in sorted(columns)
-        if all(path.split("/")[depth] in folders for depth, folders in wanted)
-    ]
-
-
 def _wanted_folders(table: Table, where: Where) -> list[tuple[int, set[str]]]:
     """For every partition column that is asked for: how deep its folders lie, and the names of those wanted."""
     return [
-        (depth, {f"{column}={value}" for value in _values(where[column])})
+        (depth, {f"{column}={value}" for value in values_of(where[column])})
         for depth, column in enumerate(table.partition_by)
         if column in where
     ]
-
-
-def _partition_of(path: str, table: Table) -> dict[str, str]:
-    folders = dict(part.split("=", 1) for part in path.split("/")[:-1])
-    return {column: folders[column] for column in table.partition_by}
-
-
-def _removal(file: LakeFile) -> RemoveAction:
-    return RemoveAction(
-        path=file.name,
-        deletion_timestamp=time.time_ns() // 1_000_000,
-        data_change=True,
-        partition_values=dict(file.partition),
-    )
-
-
-def _transact(delta: DeltaTable, table: Table, folder: Path, actions: Sequence[AddAction | RemoveAction]) -> int:
-    by = list(table.partition_by)
-    delta.create_write_transaction(actions, "append", delta.schema(), partition_by=by, commit_properties=_NO_RETRY)
-    version = int(delta.version()) + 1
-    _fsync_commit(folder, version)
-    return version
 
 
 @contextmanager
@@ -457,17 +343,3 @@ def _shared(path: Path) -> Iterator[None]:
     with path.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_SH)
         yield
-
-
-def _commit_file(folder: Path, version: int) -> Path:
-    return folder / "_delta_log" / f"{version:020d}.json"
-
-
-def _fsync_commit(folder: Path, version: int) -> None:
-    commit = _commit_file(folder, version)
-    fsync(commit)
-    checkpoint = commit.with_suffix(".checkpoint.parquet")
-    if checkpoint.exists():
-        fsync(checkpoint)
-        fsync(commit.with_name("_last_checkpoint"))
-    fsync(commit.parent)

@@ -104,8 +104,7 @@ def read_streams(
     Table
         Rows of a stream in the order they were written in, which is that of time.
     """
-    batches = set(of["batch_id"])
-    files = [str(path) for path, partition in Lake(home).parquet_files(table) if partition["batch_id"] in batches]
+    files = [str(path) for path, _ in Lake(home).parquet_files(table, where={"batch_id": sorted(of["batch_id"])})]
     if not files:
         return TABLES[table].schema.empty_table().select(columns)
     terms = [ds.field(name).isin(pa.array(sorted(wanted), pa.string())) for name, wanted in of.items() if name != "batch_id"]
