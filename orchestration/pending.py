@@ -107,7 +107,7 @@ def pending_tasks(home: Home) -> Iterator[Pending]:
 
 def _completed(home: Home) -> dict[str, _Batch]:
     columns = ["batch_id", "study", "content_sha256", "received_at", *_VERSIONS]
-    rows = Lake(home).read("batches", columns=columns).sort_by("received_at").to_pylist()
+    rows = Lake(home).read_remembered("batches").select(columns).sort_by("received_at").to_pylist()
     return {
         row["batch_id"]: _Batch(row["batch_id"], row["study"], row["content_sha256"], tuple(row[name] for name in _VERSIONS))
         for row in rows

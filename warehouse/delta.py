@@ -270,10 +270,6 @@ def _newest(folder: Path) -> _Newest:
     return _Newest(folder)
 
 
-# A forked process would inherit locks that a thread of its parent holds.
-os.register_at_fork(after_in_child=_newest.cache_clear)
-
-
 def _names_in(delta: DeltaTable) -> Iterator[_Name]:
     adds = pa.table(delta.get_add_actions())
     return zip(adds["path"].to_pylist(), adds["modification_time"].to_pylist(), strict=True)

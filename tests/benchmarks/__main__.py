@@ -11,7 +11,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import copies, ingest, long_recordings, orchestrate, publishing, resample, training
+from tests.benchmarks import copies, ingest, long_recordings, orchestrate, publishing, resample, thousand, training
 
 _BENCHMARKS: dict[str, Callable[[], list[dict[str, object]]]] = {
     "ingest": ingest.run,
@@ -20,6 +20,7 @@ _BENCHMARKS: dict[str, Callable[[], list[dict[str, object]]]] = {
     "orchestrate": orchestrate.run,
     "publishing": publishing.run,
     "copies": copies.run,
+    "thousand": thousand.run,
     "training": training.run,
 }
 

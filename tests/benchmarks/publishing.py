@@ -13,6 +13,7 @@ from statistics import median
 
 from tests.warehouse.rows import make_rows, write_batch
 from warehouse import lake as inside
+from warehouse.delta import Log
 from warehouse.home import Home
 from warehouse.lake import Lake
 from warehouse.publish import publish
@@ -48,8 +49,9 @@ def _lay_down(home: Home, batches: int) -> None:
         added = [
             inside._write(folder, table, _rows(table.name, f"b{number}"), {"batch_id": f"b{number}"}) for number in range(batches)
         ]
-        delta = inside._create(folder, table)
-        delta.create_write_transaction(added, "append", delta.schema(), partition_by=list(table.partition_by))
+        log = Log(folder, table)
+        log.create()
+        log.commit(added=added, removed=(), after=0)
 
 
 def _rows(name: str, batch_id: str) -> inside.pa.Table:
