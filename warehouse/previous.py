@@ -15,8 +15,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from warehouse.delta import LakeFile
 from warehouse.home import Home
-from warehouse.lake import Lake, LakeFile
+from warehouse.lake import Lake
 from warehouse.schemas import Table
 from warehouse.sql_text import name, sql_type, text
 

@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from warehouse.lake import Lake, LakeFile, TableVersion
+from warehouse.delta import LakeFile, TableVersion
+from warehouse.lake import Lake
 from warehouse.schemas import TABLES, Table
 
 Read = Callable[[Table, Sequence[LakeFile]], pa.Table]

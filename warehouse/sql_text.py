@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from warehouse.lake import LakeFile
+from warehouse.delta import LakeFile
 from warehouse.schemas import Table
 
 _SCALARS: Mapping[pa.DataType, str] = {
