@@ -124,9 +124,10 @@ def study_facts(study: Study, lake: Lake) -> StudyFacts:
 def accepted_recordings(study: Study, lake: Lake) -> pa.Table:
     """Return ``recording_id, label, device, participant, site, batch_id`` of the study's accepted recordings."""
     columns = ["recording_id", "label", *FACTORS]
-    recordings = lake.read("recordings", columns=columns, where={"study": study.study})
-    where = {"batch_id": pc.unique(recordings["batch_id"]).to_pylist()}
-    verdicts = lake.read("verdicts", columns=["recording_id", "accepted"], where=where)
+    # Every batch of the study is asked at every judging, so a process opens the files of each but once.
+    known = lake.read_remembered("recordings")
+    recordings = known.filter(pc.equal(known["study"], study.study)).select(columns)
+    verdicts = lake.read_remembered("verdicts")
     accepted = verdicts.filter(verdicts["accepted"])["recording_id"]
     return recordings.filter(pc.is_in(recordings["recording_id"], accepted.combine_chunks()))
 
