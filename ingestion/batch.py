@@ -41,7 +41,7 @@ from warehouse.fingerprints import Fingerprints, fingerprints
 from warehouse.home import Home
 from warehouse.lake import Lake
 
-_SMALL_TABLES = ("streams", "fingerprints", "gaps", "repairs", "annotations", "findings", "files", "recordings")
+_SMALL_TABLES = ("fingerprints", "gaps", "repairs", "annotations", "findings", "files", "recordings")
 _AHEAD = 2
 
 
@@ -87,6 +87,8 @@ def read_batch(receipt: Receipt, study: Study, home: Home) -> ReadSummary:
     lake.replace("samples", pa.RecordBatchReader.from_batches(SAMPLES, batches), where=where)
     with ThreadPoolExecutor(len(_SMALL_TABLES)) as pool:  # a commit mostly waits for the disk
         list(pool.map(lambda name: lake.replace(name, rows.table(name), where=where), _SMALL_TABLES))
+    # Last: they tell whether a unit's correction still waits for this reading, which may be killed before its end.
+    lake.replace("streams", rows.table("streams"), where=where)
     counts = {name: len(getattr(rows, name)) for name in ("files", "recordings", "streams", "findings")}
     counts["fingerprints"] = sum(batch.num_rows for batch in rows.fingerprints)
     return ReadSummary(batch_id=receipt.batch_id, samples=rows.samples, **counts)

@@ -75,14 +75,25 @@ def read_previews(batch_id: str, wanted: Sequence[tuple[str, str]], lake: Lake) 
     dict
         By recording and stream; without those that hold fewer than two finite readings.
     """
+    found = {key: preview(*readings) for key, readings in read_readings(batch_id, wanted, lake).items()}
+    return {key: drawn for key, drawn in found.items() if drawn}
+
+
+def read_readings(batch_id: str, wanted: Sequence[tuple[str, str]], lake: Lake) -> dict[tuple[str, str], tuple[_Times, _Values]]:
+    """Read the samples of some streams.
+
+    Returns
+    -------
+    dict
+        By recording and stream: times (int64, ns) and values (float32, a column an axis), sorted by time.
+    """
     where = {
         "batch_id": batch_id,
         "recording_id": sorted({recording for recording, _ in wanted}),
         "stream": sorted({stream for _, stream in wanted}),
     }
     samples = lake.read("samples", columns=["recording_id", "stream", "t_ns", *_AXES], where=where)
-    found = {key: preview(*_readings(samples, rows)) for key, rows in _runs(samples).items() if key in set(wanted)}
-    return {key: drawn for key, drawn in found.items() if drawn}
+    return {key: _readings(samples, rows) for key, rows in _runs(samples).items() if key in set(wanted)}
 
 
 def preview(t_ns: _Times, values: _Values) -> Preview | None:
@@ -131,11 +142,22 @@ def _stretch(t_ns: _Times, longest: int, pause_ns: int) -> tuple[int, int]:
 
 def _path(across: _Numbers, down: _Numbers, cuts: npt.NDArray[np.intp]) -> str:
     pieces = zip(np.split(across, cuts), np.split(down, cuts), strict=True) if cuts.size < _MOST_PIECES else [(across, down)]
-    return "".join(_line(*_thinned(x, y)) for x, y in pieces if x.size)
+    return "".join(_line(*thinned(x, y)) for x, y in pieces if x.size)
 
 
-def _thinned(x: _Numbers, y: _Numbers) -> tuple[_Numbers, _Numbers]:
-    """Keep the smallest and the largest value of each bucket in their likely order, so that no spike is lost."""
+def thinned(x: _Numbers, y: _Numbers) -> tuple[_Numbers, _Numbers]:
+    """Keep the smallest and the largest value of each bucket in their likely order, so that no spike is lost.
+
+    Parameters
+    ----------
+    x, y : ndarray, shape (n,)
+        Sorted by `x`.
+
+    Returns
+    -------
+    (ndarray, ndarray)
+        At most 400 points; the arrays themselves if they are no longer.
+    """
     if x.size <= 2 * _POINTS:
         return x, y
     edges = np.linspace(0, x.size, _POINTS + 1).astype(np.intp)

@@ -138,11 +138,11 @@ def _measured(row: Mapping[str, Any], unit: str, lake: Lake) -> _Scaled:
     # Killed between the samples and the streams, the samples are multiplied already: they are not those of the row any more.
     untouched = _is_of(values, row)
     values = _times(values, factor) if untouched else values
-    norm = row["norm_median"]
+    norms = {name: None if row[name] is None else row[name] * factor for name in ("norm_median", "norm_rest")}
     facts = {
         "minimum": float(values.min()),
         "maximum": float(values.max()),
-        "norm_median": None if norm is None else norm * factor,
+        **norms,
         "value_hash": value_hash(values),
         "corrected_unit": unit,
     }

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from orchestration.cli.face import Face, face
+from studies import find_study
 from warehouse.errors import KinelakeError, Reason
 
 _Recording = Annotated[str, typer.Argument(help="Recording id.")]
@@ -32,13 +33,15 @@ def list_(
 
 @quarantine.command()
 def show(context: typer.Context, recording: _Recording) -> None:
-    """Show one recording: every reason with its place and remedy, its files and streams."""
+    """Show one recording: every reason with its place and remedy, its files and streams; pictures of it go to a page."""
+    from quality.exhibit import write_exhibit
     from quality.quarantine import show as shown_recording
 
     shown = face(context)
     found = shown_recording(shown.home, recording)
+    page = write_exhibit(recording, find_study(str(found["study"])), shown.home)
     text = "\n".join(_lines(found))
-    shown.answer(found, text)
+    shown.answer({**found, "page": page}, f"{text}\npage: {page}")
 
 
 @quarantine.command()

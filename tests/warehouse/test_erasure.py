@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.warehouse.rows import make_rows, write_batch
-from warehouse.erasure import erase_rows, find_traces, purge, vacuum
+from warehouse.erasure import batches_that_mention, erase_rows, find_traces, purge, vacuum
 from warehouse.errors import LakeError
 from warehouse.home import Home
 from warehouse.lake import Lake
@@ -68,6 +68,33 @@ def test_no_table_keeps_a_row_or_a_file_of_an_erased_participant(home: Home) -> 
     left = {path for path in home.lake.rglob("*.parquet") if "batch_id=one" in path.parts}
     assert {path.relative_to(home.lake).parts[0] for path in left} == {"batches"}
     assert Lake(home).read("samples").num_rows == 20
+
+
+def test_what_other_peoples_verdicts_said_of_them_goes_from_the_history_too(home: Home) -> None:
+    copy = {"code": "copy_of_other_participant", "sentence": "identical to those of recording gone of participant P1"}
+    reasons = [[], [{**copy, "place": "", "remedy": ""}], []]
+    rows = make_rows("verdict_history", 3, recording_id=["a", "b", "b"], participant="P2", number=[1, 1, 2], reasons=reasons)
+    Lake(home).replace("verdict_history", rows.drop_columns("batch_id"), where={"batch_id": "one"})
+    assert batches_that_mention("P1", ["gone"], batches=["one", "two"], home=home) == {"one"}
+    erase_rows("P1", recordings=["gone"], sha256=[], batches=["one"], home=home)
+    left = Lake(home).read("verdict_history", columns=["recording_id", "number"]).to_pylist()
+    assert left == [{"recording_id": "a", "number": 1}, {"recording_id": "b", "number": 2}]
+
+
+@pytest.mark.parametrize(("sentence", "named"), [("squat only by participant P1: a model", True), ("P11 and P1_2", False)])
+def test_a_batch_whose_checks_name_the_participant_is_touched(home: Home, sentence: str, named: bool) -> None:
+    rows = make_rows("checks", 1, level="study", check_name="confounding", sentence=sentence, figures="{}")
+    Lake(home).replace("checks", rows.drop_columns("batch_id"), where={"batch_id": "one"})
+    assert batches_that_mention("P1", [], batches=["one"], home=home) == ({"one"} if named else set())
+
+
+def test_a_correction_that_made_a_recording_theirs_for_a_while_goes_and_no_other(home: Home) -> None:
+    recordings = make_rows("recordings", 1, recording_id=["a"], participant="P2", study="trial")
+    Lake(home).replace("recordings", recordings.drop_columns("batch_id"), where={"batch_id": "one"})
+    columns = {"correction_id": ["1", "2", "3"], "recording_id": ["a", "a", "elsewhere"], "value": ["P1", "P2", "P1"]}
+    Lake(home).append("corrections", make_rows("corrections", 3, field="participant", **columns))
+    erase_rows("P1", recordings=[], sha256=[], batches=["one"], home=home)
+    assert sorted(Lake(home).read("corrections")["correction_id"].to_pylist()) == ["2", "3"]
 
 
 def test_a_deleted_row_is_not_in_the_file_after_a_vacuum(tmp_path: Path) -> None:
