@@ -18,6 +18,8 @@ from itertools import islice
 from operator import attrgetter, itemgetter
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ingestion.annotations import Recorded, read_annotations
@@ -37,7 +39,7 @@ from ingestion.units import Measured, settled
 from ingestion.vault import Vault
 from studies.study import Study
 from warehouse.errors import KinelakeError, Reason, UnreadableFile
-from warehouse.fingerprints import Fingerprints, fingerprints
+from warehouse.fingerprints import Fingerprints, fingerprints_of_parts
 from warehouse.home import Home
 from warehouse.lake import Lake
 
@@ -230,9 +232,13 @@ def _measured(stream: Stream) -> Measured:
 
 
 def _marked(measured: Measured) -> Fingerprints:
-    marks = fingerprints(measured.ready.values, measured.facts.rate_hz)
-    let_go(measured.ready.values)
-    return marks
+    values = measured.ready.values
+
+    def part(start: int, stop: int) -> npt.NDArray[np.float32]:
+        let_go(values)
+        return np.asarray(values[start:stop])
+
+    return fingerprints_of_parts(part, rows=len(values), rate_hz=measured.facts.rate_hz)
 
 
 def _reading(capture: Capture, hints: Hints) -> Reading:

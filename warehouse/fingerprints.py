@@ -6,6 +6,7 @@ is told by their samples, in `quality.likeness`. They are looked up in `warehous
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,11 +24,14 @@ _LEAST_SPAN = 4
 _THINNED = 8
 #: Below this share of the largest value a difference of means is nothing but its own rounding.
 _NOTHING = 1e-6
-#: Rows that are widened to float64 at a time.
+#: Rows that are widened to float64 at a time, and by which pieces of a long stream overlap on either side.
 _BLOCK_ROWS = 1 << 18
+#: Rows that are marked at a time. A multiple of `_BLOCK_ROWS`, so that pieces change no block.
+_PIECE_ROWS = 1 << 21
 
 _Ints = npt.NDArray[np.int64]
 _Hashes = npt.NDArray[np.uint64]
+_Part = Callable[[int, int], npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -70,21 +74,46 @@ def fingerprints(values: npt.NDArray[np.float32], rate_hz: float | None) -> Fing
     .. [1] Haitsma and Kalker, "A highly robust audio fingerprinting system", ISMIR 2002.
     .. [2] Schleimer, Wilkerson and Aiken, "Winnowing: local algorithms for document fingerprinting", SIGMOD 2003.
     """
+    return fingerprints_of_parts(lambda start, stop: values[start:stop], rows=len(values), rate_hz=rate_hz)
+
+
+def fingerprints_of_parts(part: _Part, *, rows: int, rate_hz: float | None) -> Fingerprints:
+    """Mark a stream that need not be in memory: the same marks as `fingerprints` of all of it.
+
+    Only a mark that lasts longer than 262,144 rows may be missed: hardly anything moved for that long.
+
+    Parameters
+    ----------
+    part : callable
+        ``(start, stop) -> values`` gives float32, shape (stop - start, channels), sorted by time.
+    rows : int
+        Of the whole stream.
+    rate_hz : float or None
+        As for `fingerprints`.
+    """
     if rate_hz is None or not np.isfinite(rate_hz):
         return NO_FINGERPRINTS
     slow = int(np.clip(2.0 ** np.round(np.log2(_SLOW_S * rate_hz)), _SHORTEST, _LONGEST))
-    if len(values) < slow + _STEPS + 1:
+    if rows < slow + _STEPS + 1:
         return NO_FINGERPRINTS
-    starts = range(0, len(values) - slow, _BLOCK_ROWS)
-    above = np.concatenate([_above(values[start : start + _BLOCK_ROWS + slow], slow) for start in starts])
-    marks = [_marks(above, axis, slow) for axis in range(values.shape[1])]
-    positions, hashes = (np.concatenate(part) for part in zip(*marks, strict=True))
+    pieces = [_piece(part, start, rows=rows, slow=slow) for start in range(0, rows, _PIECE_ROWS)]
+    return Fingerprints(*(np.concatenate(column) for column in zip(*pieces, strict=True)))
+
+
+def _piece(part: _Part, start: int, *, rows: int, slow: int) -> tuple[_Ints, _Ints]:
+    """Mark the rows of one piece, looking at a block before and after it."""
+    first, stop = max(start - _BLOCK_ROWS, 0), min(start + _PIECE_ROWS + _BLOCK_ROWS, rows)
+    begins = range(first, stop - slow, _BLOCK_ROWS)
+    above = np.concatenate([_above(part(begin, min(begin + _BLOCK_ROWS + slow, stop)), slow) for begin in begins])
+    marks = [_marks(above, axis, slow) for axis in range(above.shape[1])]
+    positions, hashes = (np.concatenate(column) for column in zip(*marks, strict=True))
     if not hashes.size:
-        return NO_FINGERPRINTS
-    order = np.argsort(positions, kind="stable")
-    positions, hashes = positions[order], hashes[order]
-    kept = _thinned(positions, hashes, slow // _THINNED)
-    return Fingerprints(positions[kept] + slow // 2, hashes[kept].view(np.int64))
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    order = np.lexsort((hashes, positions))
+    positions, hashes = positions[order] + first, hashes[order]
+    inside = (positions >= start) & (positions < start + _PIECE_ROWS)
+    kept = _thinned(positions, hashes, slow // _THINNED) & inside
+    return positions[kept] + slow // 2, hashes[kept].view(np.int64)
 
 
 def _above(values: npt.NDArray[np.float32], slow: int) -> npt.NDArray[np.bool_]:

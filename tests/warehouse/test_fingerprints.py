@@ -85,3 +85,15 @@ def test_missing_and_infinite_values_do_no_harm() -> None:
     values = movement(3, 50.0)
     values[100], values[200, 1] = np.nan, np.inf
     assert len(fingerprints(values, 50.0).positions) > 10
+
+
+@pytest.mark.parametrize("pieces", [2, 5])
+def test_a_long_stream_marked_in_pieces_has_the_marks_of_the_whole(monkeypatch: pytest.MonkeyPatch, pieces: int) -> None:
+    values = movement(3, 50, 400)
+    monkeypatch.setattr(inside, "_BLOCK_ROWS", 2000)
+    whole = fingerprints(values, 50)
+    monkeypatch.setattr(inside, "_PIECE_ROWS", 2000 * pieces)
+    in_pieces = fingerprints(values, 50)
+    np.testing.assert_array_equal(in_pieces.positions, whole.positions)
+    np.testing.assert_array_equal(in_pieces.hashes, whole.hashes)
+    assert len(whole.positions) > 100
