@@ -6,8 +6,9 @@ again without the participant.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +19,7 @@ from warehouse.lake import Lake
 from warehouse.schemas import TABLES
 
 # The examples last: they tell what is to be erased, if this is killed before its end.
-_TABLES = ("models", "evaluations", "training_tables", "examples")
+_TABLES = ("models", "evaluations", "trials", "training_tables", "examples")
 
 
 def erase_trainings(study: str, participant: str, *, recordings: Collection[str], home: Home) -> int:
@@ -40,7 +41,9 @@ def erase_trainings(study: str, participant: str, *, recordings: Collection[str]
         Model versions erased.
     """
     registry, lake, erased = Registry(home), Lake(home), 0
-    for task, fingerprints in _touched(study, participant, recordings, registry, lake).items():
+    touched = _touched(study, participant, recordings, registry, lake)
+    # Before what they were pre-trained on, which tells that they are to be erased, if this is killed before its end.
+    for task, fingerprints in [*_pretrained_on(touched, registry).items(), *touched.items()]:
         with registry.locked(task):
             erased += registry.forget(task, fingerprints)
             for name in _TABLES:
@@ -60,6 +63,20 @@ def _touched(study: str, participant: str, recordings: Collection[str], registry
     for task, fingerprint in there - cleared:
         touched[task].add(fingerprint)
     return touched
+
+
+def _pretrained_on(touched: Mapping[str, Collection[str]], registry: Registry) -> dict[str, set[str]]:
+    """Trainings of other tasks that carry layers from one of these, or of which nobody can say any more what they carry."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in registry.root.glob("models/*/*/*/model.json") if touched else ():
+        try:
+            source = json.loads(path.read_text(encoding="utf-8"))["facts"].get("pretrained_on")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            source = None
+            found[path.parents[2].name].add(path.parents[1].name)
+        if source and source["fingerprint"] in touched.get(source["task"], ()):
+            found[path.parents[2].name].add(path.parents[1].name)
+    return found
 
 
 def _is_of(study: str, task: str) -> bool:

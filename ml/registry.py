@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import json
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from typing import Any
 
 from ml.gate import Decision
 from ml.mlflow_store import MlflowStore, RawModel, RawVersion
+from ml.search import Trial
 from warehouse.errors import KinelakeError, Reason, UnknownName, did_you_mean
 from warehouse.home import Home
 
@@ -180,6 +181,21 @@ class Registry:
         """Return the folder of a version's model."""
         return self.root / version.artifact
 
+    def searches(self, task: str, fingerprint: str) -> Path:
+        """Return the folder of a training's searches for parameters."""
+        return self.root / "searches" / task / fingerprint
+
+    def log_trials(self, draft: ModelVersion, metric: str, trials: Sequence[Trial]) -> None:
+        """Write a run for every trial of a search; one that is there already stays as it is."""
+        for trial in trials:
+            self._store.log_run(
+                draft.task,
+                tags={"searched": draft.family, "fingerprint": draft.fingerprint, "trial": f"{trial.trial:05d}"},
+                parameters=trial.parameters,
+                metrics={metric: trial.value},
+                files={},
+            )
+
     def promote(self, task: str, version: int, *, who: str, why: str) -> ModelVersion:
         """Make a version champion by a person's decision.
 
@@ -321,7 +337,8 @@ class Registry:
         doomed = {found.version for found in self._versions(task) if found.fingerprint in fingerprints}
         if doomed & set(self._aliases(task).values()):
             self._give_way(task, doomed)
-        for folder in (self.root / "models" / task / fingerprint for fingerprint in fingerprints):
+        models = (self.root / "models" / task / fingerprint for fingerprint in fingerprints)
+        for folder in (*models, *(self.searches(task, fingerprint) for fingerprint in fingerprints)):
             if folder.exists():
                 shutil.rmtree(folder)
         for key, text in self._find_tags(task).items():

@@ -9,30 +9,34 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from ml.code_version import code_version
-from ml.evaluation import CROSS_VALIDATION, TEST, Answers, Evaluation, evaluate
+from ml.evaluation import CROSS_VALIDATION, TEST, Evaluation
 from ml.gate import Candidate, Champion, Decision, decide
-from ml.models import create
+from ml.learner import Learner, Rows
+from ml.models import FAMILIES, create
 from ml.preprocessing.examples import TrainingTable, freeze_examples, training_fingerprint
 from ml.preprocessing.selection import find_task
 from ml.registry import ModelVersion, Registry
+from ml.search import EVERYTHING, Trial, check_search, chosen_parameters, find_parameters
 from ml.storage import read_description, save
-from studies.study import Model, Study, Task
+from ml.transfer import Source, check_pretrain, compare_with_scratch, open_source
+from studies.learning import Model
+from studies.study import Study, Task
 from warehouse.errors import Reason, StudyError
 from warehouse.home import Home
 from warehouse.lake import Lake
+from warehouse.schemas import TABLES
 
-_Rows = npt.NDArray[np.int64]
 _Say = Callable[[str], None]
+_TRIALS = pa.schema([field for field in TABLES["trials"].schema if field.name not in ("task", "fingerprint")])
 
 
 @dataclass(frozen=True)
@@ -97,9 +101,10 @@ def train_task(study: Study, task: str, home: Home, *, progress: _Say | None = N
         if registry.trained_fingerprint(name) == (now := training_fingerprint(study, task, home)) and now is not None:
             say(f"{name}: already trained on {now}")
             return _outcome(registry, name, now, already_trained=True)
+        source = open_source(study, task, home)
         table = freeze_examples(study, task, home)
         fingerprint = table.meta.fingerprint
-        versions = [_version(table, model, recipe, registry, say) for model in recipe.models]
+        versions = [_version(_Training(table, model, recipe, source, registry, say)) for model in recipe.models]
         registry.settle(name, registry.settled(name, fingerprint) or _decision(table, versions, recipe, registry))
         _write_rows(name, fingerprint, registry, home)
         registry.complete(name, fingerprint)
@@ -108,35 +113,62 @@ def train_task(study: Study, task: str, home: Home, *, progress: _Say | None = N
 
 def _check_families(study: Study, task: str, recipe: Task) -> None:
     for model in recipe.models:
-        _estimator(model, recipe)
+        create(model.family, {"random_state": recipe.seed, **model.parameters})
+        check_search(model)
     twice = [family for family, times in Counter(model.family for model in recipe.models).items() if times > 1]
     if twice:
         sentence = f"family {twice[0]} is listed more than once; a training gives one version of each"
         raise StudyError(Reason("family_twice", sentence, f"studies/{study.study}.yaml tasks.{task}.models"))
+    check_pretrain(study, task)
 
 
-def _estimator(model: Model, recipe: Task) -> Any:
-    return create(model.family, {"random_state": recipe.seed, **model.parameters})
+@dataclass(frozen=True, eq=False)
+class _Training:
+    """One family of one training."""
+
+    table: TrainingTable
+    model: Model
+    recipe: Task
+    source: Source | None
+    registry: Registry
+    say: _Say
+
+    @property
+    def learner(self) -> Learner:
+        """The family as the study gives it, before anything is searched for."""
+        carried = self.source.features if self.source and FAMILIES[self.model.family].network else None
+        return Learner(self.table, self.recipe, self.model.family, self.model.parameters, carried)
+
+    def tuned(self, rows: Rows, part: str) -> tuple[Learner, list[Trial]]:
+        """The family with the parameters that a search among these rows finds, where the study asks for one."""
+        if self.model.search is None:
+            return self.learner, []
+        meta = self.table.meta
+        database = self.registry.searches(meta.task, meta.fingerprint) / f"{self.model.family}.db"
+        trials = find_parameters(self.learner, rows, self.model.search, part=part, database=database, say=self.say)
+        return self.learner.having(chosen_parameters(trials)), trials
 
 
-def _version(table: TrainingTable, model: Model, recipe: Task, registry: Registry, say: _Say) -> ModelVersion:
+def _version(training: _Training) -> ModelVersion:
+    table, recipe, registry, family = training.table, training.recipe, training.registry, training.model.family
     meta = table.meta
-    there = registry.find(meta.task, meta.fingerprint, model.family)
+    there = registry.find(meta.task, meta.fingerprint, family)
     if there is not None:
-        say(f"{meta.task}: {model.family} is registered already, as version {there.version}")
+        training.say(f"{meta.task}: {family} is registered already, as version {there.version}")
         return there
     taught, tested = table.held_out() or (np.arange(len(table.labels)), None)
-    evaluations = _cross_validation(table, model, recipe, say)
-    say(f"{meta.task}: {model.family} learns from {len(taught)} examples")
+    evaluations, trials = _cross_validation(training)
+    learner, last = training.tuned(taught, EVERYTHING)
+    training.say(f"{meta.task}: {family} learns from {len(taught)} examples")
     started = time.perf_counter()
-    estimator = _fitted(table, taught, model, recipe)
+    estimator = learner.fit(taught)
     seconds = time.perf_counter() - started
     if tested is not None:
-        evaluations.append(_evaluated(table, tested, _said(estimator, table, tested), TEST, recipe))
+        evaluations.append(learner.evaluate(tested, learner.said(estimator, tested), protocol=TEST))
     draft = ModelVersion(
         task=meta.task,
         version=0,
-        family=model.family,
+        family=family,
         fingerprint=meta.fingerprint,
         honest=meta.honest,
         protocol=meta.protocol,
@@ -148,51 +180,44 @@ def _version(table: TrainingTable, model: Model, recipe: Task, registry: Registr
         trained_at=datetime.now(UTC),
         train_seconds=seconds,
         parameters_count=getattr(estimator, "parameters_count_", None),
-        artifact=f"models/{meta.task}/{meta.fingerprint}/{model.family}",
+        artifact=f"models/{meta.task}/{meta.fingerprint}/{family}",
     )
-    kept = [evaluation.to_json() for evaluation in evaluations]
-    save(registry.artifact(draft), estimator, family=model.family, facts={**_facts(table, draft), "evaluations": kept})
+    kept = {
+        "evaluations": [evaluation.to_json() for evaluation in evaluations],
+        "trials": [asdict(trial) for trial in [*trials, *last]],
+        "curves": getattr(estimator, "curves_", []),
+        **_transfer(training, learner),
+    }
+    save(registry.artifact(draft), estimator, family=family, facts={**_facts(table, draft), **kept})
     metrics = {f"{found.protocol}.{name}": value for found in evaluations for name, value in found.overall().items()}
-    return registry.register(draft, metrics=metrics, files={"evaluations.json": kept})
+    registry.log_trials(draft, recipe.promote.metric, last)
+    return registry.register(draft, metrics=metrics, files={f"{name}.json": content for name, content in kept.items() if content})
 
 
-def _cross_validation(table: TrainingTable, model: Model, recipe: Task, say: _Say) -> list[Evaluation]:
+def _cross_validation(training: _Training) -> tuple[list[Evaluation], list[Trial]]:
     """Every fold is answered by a model that never saw it; the answers of all folds are scored together."""
+    table, learner = training.table, training.learner
     rounds = list(table.rounds())
-    said = []
+    said, trials = [], []
     for number, (taught, tested) in enumerate(rounds, start=1):
-        say(f"{table.meta.task}: {model.family}, fold {number} of {len(rounds)}")
-        known = np.unique(table.labels[taught])
-        if len(known) > 1:
-            said.append(_said(_fitted(table, taught, model, recipe), table, tested))
-        else:
-            # All that such a fold could learn is to say its one label.
-            said.append(np.tile((_labels(table) == known).astype(np.float64), (len(tested), 1)))
+        training.say(f"{table.meta.task}: {learner.family}, fold {number} of {len(rounds)}")
+        tuned, tried = training.tuned(taught, f"without_fold_{number}")
+        said.append(tuned.answer(taught, tested))
+        trials += tried
     if not rounds:
-        return []
-    tested = np.concatenate([rows for _, rows in rounds])
-    return [_evaluated(table, tested, np.concatenate(said), CROSS_VALIDATION, recipe)]
+        return [], []
+    rows = np.concatenate([tested for _, tested in rounds])
+    return [learner.evaluate(rows, np.concatenate(said), protocol=CROSS_VALIDATION)], trials
 
 
-def _fitted(table: TrainingTable, rows: _Rows, model: Model, recipe: Task) -> Any:
-    return _estimator(model, recipe).fit(table.signals[rows], table.labels[rows], table.groups[rows])
-
-
-def _labels(table: TrainingTable) -> npt.NDArray[np.str_]:
-    return np.unique(table.labels)
-
-
-def _said(estimator: Any, table: TrainingTable, rows: _Rows) -> npt.NDArray[np.float64]:
-    """Probabilities of every label of the table; zero for those that the estimator never saw."""
-    labels = _labels(table)
-    probabilities = np.zeros((len(rows), len(labels)))
-    probabilities[:, np.searchsorted(labels, estimator.classes_)] = estimator.predict_proba(table.signals[rows])
-    return probabilities
-
-
-def _evaluated(table: TrainingTable, rows: _Rows, said: npt.NDArray[np.float64], protocol: str, recipe: Task) -> Evaluation:
-    answers = Answers(table.labels[rows], table.participant[rows], said, _labels(table).tolist())
-    return evaluate(answers, protocol=protocol, seed=recipe.seed)
+def _transfer(training: _Training, learner: Learner) -> dict[str, Any]:
+    """What a pre-trained version was made from, and what that brought on the test, or else on the first fold."""
+    rounds = [training.table.held_out() or next(training.table.rounds(), None)]
+    if training.source is None or learner.carried is None:
+        return {}
+    meta = training.source.table.meta
+    brought = [compare_with_scratch(learner, *sides, say=training.say) for sides in rounds if sides is not None]
+    return {"pretrained_on": {"task": meta.task, "fingerprint": meta.fingerprint}, "transfer": brought[0] if brought else {}}
 
 
 def _facts(table: TrainingTable, version: ModelVersion) -> dict[str, Any]:
@@ -231,7 +256,9 @@ def _write_rows(task: str, fingerprint: str, registry: Registry, home: Home) -> 
     versions = _of_training(registry, task, fingerprint)
     lake, where = Lake(home), {"task": task, "fingerprint": fingerprint}
     scores = [row for version in versions for row in _score_rows(version, registry)]
+    trials = [row for version in versions for row in _trial_rows(version, registry)]
     lake.replace("evaluations", pa.Table.from_pylist(scores), where=where)
+    lake.replace("trials", pa.Table.from_pylist(trials, schema=_TRIALS), where=where)
     lake.replace("models", pa.Table.from_pylist([_model_row(version) for version in versions]), where=where)
 
 
@@ -241,6 +268,11 @@ def _score_rows(version: ModelVersion, registry: Registry) -> list[dict[str, Any
         for evaluation in _evaluations(version, registry)
         for score in evaluation.scores()
     ]
+
+
+def _trial_rows(version: ModelVersion, registry: Registry) -> list[Mapping[str, Any]]:
+    kept = read_description(registry.artifact(version))["facts"]["trials"]
+    return [{"family": version.family, **trial, "parameters": json.dumps(trial["parameters"], sort_keys=True)} for trial in kept]
 
 
 def _model_row(version: ModelVersion) -> dict[str, Any]:

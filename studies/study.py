@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 from studies.augmentation import Augmentation
 from studies.fields import Positive, Range, Share, Strict, distinct
 from studies.formats import Formats, fits
+from studies.learning import Model, Pretrain
 from studies.preparation import Input, Segmentation
 from studies.sensors import StreamName, sensor_of, unit_of
 from studies.splitting import AuthorsSplit, Split
@@ -26,9 +27,6 @@ from warehouse.errors import did_you_mean
 #: A key (mapping keys and list positions from the top) and what is wrong with it.
 Misfit = tuple[tuple[str | int, ...], str]
 
-Family = Literal[
-    "random_forest", "extra_trees", "svm", "minirocket", "cnn", "gru", "cnn_gru", "bilstm", "resnet1d", "identity_cnn"
-]
 Metric = Literal["macro_f1", "accuracy", "precision", "recall"]
 #: Keys of a task that decide which segments there are.
 _CUT: Mapping[str, bool | IncEx] = {"target": True, "labels": True, "input": {"streams", "rate_hz"}, "segment": True}
@@ -101,13 +99,6 @@ class ManifestDraft(Strict):
         return any(fits(path, pattern) for pattern in self.leave_out)
 
 
-class Model(Strict):
-    """A model family of `ml.models` with parameters other than its config file's."""
-
-    family: Family
-    parameters: Mapping[str, float | int | str | bool | None] = Field(default_factory=dict)
-
-
 class Promotion(Strict):
     """The gate: what a version must reach on honest splits to become champion."""
 
@@ -131,6 +122,7 @@ class Task(Strict):
     split: Split = Split()
     authors_split: AuthorsSplit | None = None
     models: tuple[Model, ...] = Field(min_length=1)
+    pretrain: Pretrain | None = None
     promote: Promotion
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
 

@@ -517,6 +517,23 @@ _TABLES = (
         _PER_TRAINING,
     ),
     Table(
+        "trials",
+        "A combination of parameters that a search tried, scored within what its model may learn from.",
+        (
+            _TASK,
+            _FINGERPRINT,
+            Column("family", _TEXT, "Model family."),
+            Column("part", _TEXT, "What the search could see: all (for the registered version), or without_fold_<n>."),
+            Column("trial", pa.int32(), "Number within its search, from 0."),
+            Column("state", _TEXT, "complete, or pruned: given up after poor first folds."),
+            Column("parameters", _TEXT, "JSON: the parameters that were searched for."),
+            Column("value", _F64, "The study's metric over the folds that were scored, 0 to 1."),
+            Column("seconds", _F64, "How long it took, in seconds."),
+            Column("chosen", pa.bool_(), "True for the best of its search, whose parameters were taken."),
+        ),
+        _PER_TRAINING,
+    ),
+    Table(
         "predictions",
         "An answer of a champion.",
         (

@@ -75,12 +75,22 @@ def create(family: str, parameters: Mapping[str, object] | None = None) -> Any:
     StudyError
         The family or a parameter is unknown, or a value is not allowed; the error offers the nearest name.
     """
+    chosen = {**defaults(family), **(parameters or {})}
+    check_family(family, chosen)
+    return _estimator(family)(**chosen)
+
+
+def check_family(family: str, parameters: Mapping[str, object]) -> None:
+    """Check names and values of parameters.
+
+    Raises
+    ------
+    StudyError
+        As `create`.
+    """
     from ml.models.parameters import check_parameters
 
-    estimator = _estimator(family)
-    chosen = {**defaults(family), **(parameters or {})}
-    check_parameters(estimator, chosen)
-    return estimator(**chosen)
+    check_parameters(_estimator(family), parameters)
 
 
 @cache

@@ -7,6 +7,7 @@ registry of families does, when a family is asked for.
 
 from __future__ import annotations
 
+import copy
 import os
 from abc import ABC, abstractmethod
 from collections import OrderedDict
@@ -221,6 +222,13 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator, ABC):
         check_is_fitted(self, "modules_")
         state = self.modules_[0].get_submodule(FEATURES).state_dict()
         return {name: tensor.cpu().numpy().copy() for name, tensor in state.items()}
+
+    def with_features(self, carried: _Weights) -> Self:
+        """Return a fitted copy whose first member has other feature layers: what `embed` made before anything was learnt."""
+        check_is_fitted(self, "modules_")
+        other = copy.deepcopy(self)
+        _carry(other.modules_[0], carried)
+        return other
 
     def restore(self, classes: _Texts, weights: _Weights) -> Self:
         """Become the fitted estimator that `weights` were taken from.

@@ -22,6 +22,7 @@ from ml.code_version import code_version
 from ml.preprocessing.augmentation import ORIGINAL, augment, copies_of
 from ml.preprocessing.originals import cut_segments
 from ml.preprocessing.selection import SELECTED_FROM, Selection, find_task, fingerprint, recipe_json, select_segments
+from ml.preprocessing.sources import find_source
 from ml.preprocessing.splits import Row, SplitPlan, plan_splits
 from ml.preprocessing.tensors import channel_names
 from studies.augmentation import Settings
@@ -179,9 +180,14 @@ def training_fingerprint(study: Study, task: str, home: Home) -> str | None:
         32 hexadecimal digits, equal for equal content in any process.
     """
     lake, asked = Lake(home), (home.root, study.study, task)
-    state = (recipe_json(study, task), code_version("ml.preprocessing"), *(lake.version(name) for name in SELECTED_FROM))
+    source = find_source(study, task)
+    of_source = training_fingerprint(*source, home) if source else None
+    if source and of_source is None:
+        return None
+    versions = (lake.version(name) for name in SELECTED_FROM)
+    state = (recipe_json(study, task), code_version("ml.preprocessing"), of_source, *versions)
     if _ANSWERS.get(asked, ("", None))[0] != state:
-        _ANSWERS[asked] = state, fingerprint(select_segments(study, task, home), study, task)
+        _ANSWERS[asked] = state, fingerprint(select_segments(study, task, home), study, task, source=of_source)
     return _ANSWERS[asked][1]
 
 
@@ -206,8 +212,9 @@ def freeze_examples(study: Study, task: str, home: Home) -> TrainingTable:
     TrainingRefused
         If there is nothing to learn from, or too little to be scored.
     """
-    selection = select_segments(study, task, home)
-    found = fingerprint(selection, study, task)
+    selection, source = select_segments(study, task, home), find_source(study, task)
+    of_source = training_fingerprint(*source, home) if source else None
+    found = fingerprint(selection, study, task, source=of_source)
     name = f"{study.study}.{task}"
     if found is None:
         sentence = f"no accepted recording of a finished batch has a segment for '{name}' yet"

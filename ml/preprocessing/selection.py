@@ -111,8 +111,10 @@ def segments_of_batch(batch_id: str, study: Study, task: str, home: Home) -> pa.
     return found.sort_by([(key, "ascending") for key in _TOGETHER])
 
 
-def fingerprint(selection: Selection, study: Study, task: str) -> str | None:
+def fingerprint(selection: Selection, study: Study, task: str, *, source: str | None = None) -> str | None:
     """Return the hash of what a selection, a recipe and this code would make; None if nothing is selected.
+
+    `source` is the fingerprint of the table that the task is pre-trained on, where it is.
 
     The recipe is everything that the study says about the task, its title aside; the order of rows is of no account.
     """
@@ -123,6 +125,7 @@ def fingerprint(selection: Selection, study: Study, task: str) -> str | None:
         "code": code_version("ml.preprocessing"),
         "recipe": json.loads(recipe_json(study, task)),
         "segments": sorted(zip(*columns, strict=True), key=lambda row: row[0]),
+        **({"source": source} if source else {}),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 

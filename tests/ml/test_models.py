@@ -23,7 +23,7 @@ from sklearn.utils.estimator_checks import (
 from ml.models import FAMILIES, create, defaults
 from ml.models.cnn import shortest_input
 from ml.models.signals import held_out
-from studies.study import Family
+from studies.learning import Family
 from tests.ml.conftest import Waves, make_waves
 from warehouse.errors import StudyError
 

@@ -17,8 +17,9 @@ from pydantic_core import PydanticUndefined
 from studies import Study, find_study, load_study
 from studies.augmentation import MultiplicativeNoise
 from studies.formats import UNITS
+from studies.learning import Family
 from studies.sensors import SENSORS
-from studies.study import Family, Metric, StreamContract
+from studies.study import Metric, StreamContract
 from tests.studies.trial import trial
 
 _ROOT = Path(__file__).parents[2]
@@ -165,7 +166,7 @@ def _models(annotation: object, place: str) -> Iterator[tuple[str, type[BaseMode
         origin, arguments = str(annotation), get_args(annotation)
         for argument in arguments:
             one = place.rpartition(".")[2].removesuffix("s")
-            inside = f"{place}.<{one}>" if "Mapping[" in origin else f"{place}[]" if "tuple[" in origin else place
+            inside = f"{place}.<{one}>" if "Mapping[" in origin else f"{place}[]" if origin.startswith("tuple[") else place
             yield from _models(argument, inside)
 
 

@@ -1,0 +1,86 @@
+"""One family on one training table: what it learns from some rows, and what it then says about others.
+
+Belongs here: from rows to a fitted estimator and to probabilities of every label. Which rows, and how often, is decided in
+`ml.training` and `ml.search`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ml.evaluation import Answers, Evaluation, evaluate
+from ml.models import FAMILIES, create
+from ml.preprocessing.examples import TrainingTable
+from studies.study import Task
+
+Rows = npt.NDArray[np.int64]
+#: Feature layers learnt elsewhere, for an estimator like this one.
+Carried = Callable[[Any], Mapping[str, npt.NDArray[Any]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Learner:
+    """A family with its parameters.
+
+    Parameters
+    ----------
+    table : TrainingTable
+    recipe : Task
+        Gives the seed, and the metric that matters.
+    family : str
+    parameters : mapping of str to object
+        Other than the family's defaults.
+    carried : callable, optional
+        Takes an unfitted estimator and gives the feature layers that it starts from.
+    """
+
+    table: TrainingTable
+    recipe: Task
+    family: str
+    parameters: Mapping[str, Any]
+    carried: Carried | None = None
+
+    def having(self, parameters: Mapping[str, Any]) -> Learner:
+        """Return the same with some parameters in place of its own."""
+        return replace(self, parameters={**self.parameters, **parameters})
+
+    def estimator(self) -> Any:
+        """Return the unfitted estimator."""
+        return create(self.family, {"random_state": self.recipe.seed, **self.parameters})
+
+    def fit(self, rows: Rows, *, watched: Rows | None = None) -> Any:
+        """Return an estimator that has learnt from some rows; others may be watched while a network learns."""
+        table, estimator = self.table, self.estimator()
+        more: dict[str, Any] = {}
+        if FAMILIES[self.family].network:
+            more["carried"] = self.carried(estimator) if self.carried else None
+            more["watched"] = None if watched is None else (table.signals[watched], table.labels[watched])
+        return estimator.fit(table.signals[rows], table.labels[rows], table.groups[rows], **more)
+
+    def said(self, estimator: Any, rows: Rows) -> npt.NDArray[np.float64]:
+        """Probabilities of every label of the table; zero for those that the estimator never saw."""
+        labels = self._labels()
+        probabilities = np.zeros((len(rows), len(labels)))
+        probabilities[:, np.searchsorted(labels, estimator.classes_)] = estimator.predict_proba(self.table.signals[rows])
+        return probabilities
+
+    def answer(self, taught: Rows, tested: Rows) -> npt.NDArray[np.float64]:
+        """Learn from some rows and return the probabilities for others, shape (tested, labels of the table)."""
+        known = np.unique(self.table.labels[taught])
+        if len(known) > 1:
+            return self.said(self.fit(taught), tested)
+        # All that such rows can teach is to say their one label.
+        return np.tile((self._labels() == known).astype(np.float64), (len(tested), 1))
+
+    def evaluate(self, rows: Rows, said: npt.NDArray[np.float64], *, protocol: str) -> Evaluation:
+        """Score probabilities."""
+        answers = Answers(self.table.labels[rows], self.table.participant[rows], said, self._labels().tolist())
+        return evaluate(answers, protocol=protocol, seed=self.recipe.seed)
+
+    def _labels(self) -> npt.NDArray[np.str_]:
+        return np.unique(self.table.labels)
