@@ -7,11 +7,11 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
+from ml.models.estimator import LabelClassifier
 from ml.models.parameters import OneOf, Real, Whole, check_parameters, parameter
 from ml.models.rocket import fit_rocket
 from ml.models.signals import checked_examples, checked_signals
@@ -23,7 +23,7 @@ _MOST_ITERATIONS = 500
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class MiniRocket(ClassifierMixin, BaseEstimator):
+class MiniRocket(LabelClassifier):
     """Multinomial logistic regression on thousands of convolutional features; labels weighted by how rare they are.
 
     Parameters
@@ -89,11 +89,6 @@ class MiniRocket(ClassifierMixin, BaseEstimator):
         signals = checked_signals(signals, channels=self.n_channels_)
         found = self.linear_.predict_proba(self.scaler_.transform(self._raw(signals)))
         return np.asarray(found / found.sum(axis=1, keepdims=True), dtype=np.float64)
-
-    def predict(self, signals: _Signals) -> _Texts:
-        """Return the most probable label of each example."""
-        best = self.predict_proba(signals).argmax(axis=1)
-        return np.asarray(self.classes_[best])
 
     def _parts(self, signals: _Signals) -> list[_Signals]:
         standardised = (signals - self.mean_) / self.scale_

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,11 +19,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from torch.utils import deterministic as memory
 
+from ml.models.estimator import LabelClassifier
 from ml.models.loop import OPTIMISERS, SCHEDULES, Examples, LoopSettings, learn, outputs
 from ml.models.parameters import OneOf, Real, Whole, check_parameters, parameter
 from ml.models.signals import checked_examples, checked_signals, held_out
@@ -69,7 +69,7 @@ class Features(nn.Module):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class NetworkClassifier(ClassifierMixin, BaseEstimator, ABC):
+class NetworkClassifier(LabelClassifier):
     """A neural network that tells labels from signals of fixed length.
 
     Channels are standardised by the training examples. A share of the groups is held out of the training examples to stop
@@ -197,11 +197,6 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator, ABC):
         """Return probabilities, shape (n, len(classes_)), each row summing to 1."""
         logits = self._outputs(signals, whole=True)
         return np.asarray(torch.softmax(logits.double(), dim=2).mean(dim=0).cpu().numpy())
-
-    def predict(self, signals: _Signals) -> _Texts:
-        """Return the most probable label of each example."""
-        best = self.predict_proba(signals).argmax(axis=1)
-        return np.asarray(self.classes_[best])
 
     def embed(self, signals: _Signals) -> npt.NDArray[np.float32]:
         """Return the vectors that the feature layers of the first member make, shape (n, width)."""

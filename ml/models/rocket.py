@@ -11,14 +11,14 @@ Tan, Dempster, Bergmeir and Webb, "MultiRocket" (2022).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from ml.preprocessing.kernels import compiled
 
 _Floats = npt.NDArray[np.float32]
 _Ints = npt.NDArray[np.int32]
@@ -100,11 +100,7 @@ def _channels(count: int, shape: tuple[int, int], random: np.random.Generator) -
     return np.asarray(rank < sizes[:, :, np.newaxis])
 
 
-def _compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    return numba.njit(nogil=True, fastmath={"contract"}, **options)
-
-
-@_compiled()
+@compiled
 def _convolve(example: Any, kernel: Any, dilation: int, chosen: Any, out: Any) -> None:
     """The sum over the chosen channels, with zeros beyond the ends, convolved with one kernel."""
     length = example.shape[1]
@@ -120,7 +116,7 @@ def _convolve(example: Any, kernel: Any, dilation: int, chosen: Any, out: Any) -
             out[at] += weight * summed[at + shift]
 
 
-@_compiled()
+@compiled
 def _responses(examples: Any, kernels: Any, dilations: Any, chosen: Any, out: Any) -> None:
     for number in range(len(dilations)):
         for kernel in range(len(kernels)):
@@ -128,7 +124,7 @@ def _responses(examples: Any, kernels: Any, dilations: Any, chosen: Any, out: An
             _convolve(examples[row], kernels[kernel], dilations[number], chosen[number, kernel], out[row])
 
 
-@_compiled()
+@compiled
 def _transform(signals: Any, kernels: Any, dilations: Any, each: Any, chosen: Any, biases: Any, out: Any) -> None:
     length = signals.shape[2]
     response = np.empty(length, np.float32)

@@ -7,11 +7,11 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils.validation import check_is_fitted
 
+from ml.models.estimator import LabelClassifier
 from ml.models.parameters import OneOf, Real, Whole, check_parameters, parameter
 from ml.models.signals import checked_examples, held_out
 from ml.models.temperature import best_temperature, log_softmax
@@ -23,7 +23,7 @@ _Floats = npt.NDArray[np.float64]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Svm(ClassifierMixin, BaseEstimator):
+class Svm(LabelClassifier):
     """One-against-one machines, labels weighted by the inverse of how often they occur.
 
     A probability is the softmax of the decision function over a temperature. The temperature is the one with the least
@@ -89,11 +89,6 @@ class Svm(ClassifierMixin, BaseEstimator):
         """Return probabilities, shape (n, len(classes_)), each row summing to 1."""
         check_is_fitted(self, "machine_")
         return np.exp(log_softmax(self._decision(self.vectors_.transform(signals)) / self.temperature_))
-
-    def predict(self, signals: _Signals) -> _Texts:
-        """Return the most probable label of each example."""
-        best = self.predict_proba(signals).argmax(axis=1)
-        return np.asarray(self.classes_[best])
 
     def _learn(self, raw: npt.NDArray[np.float32], labels: _Texts) -> None:
         self.scaler_ = StandardScaler().fit(raw)

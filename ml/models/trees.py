@@ -5,22 +5,22 @@ Belongs here: fitting, repeatable probabilities. Which kind of trees is in `rand
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from ml.models.estimator import LabelClassifier
 from ml.models.parameters import OneOf, Real, Whole, check_parameters, parameter
 from ml.models.signals import checked_examples
 from ml.models.vectors import VECTORS, ExampleVectors
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Trees(ClassifierMixin, BaseEstimator, ABC):
+class Trees(LabelClassifier):
     """Trees on vectors of examples, labels weighted by the inverse of how often they occur.
 
     Parameters
@@ -84,8 +84,3 @@ class Trees(ClassifierMixin, BaseEstimator, ABC):
         """Return probabilities, shape (n, len(classes_)), each row summing to 1."""
         check_is_fitted(self, "forest_")
         return np.asarray(self.forest_.predict_proba(self.vectors_.transform(signals)))
-
-    def predict(self, signals: npt.NDArray[np.float32]) -> npt.NDArray[np.str_]:
-        """Return the most probable label of each example."""
-        best = self.predict_proba(signals).argmax(axis=1)
-        return np.asarray(self.classes_[best])

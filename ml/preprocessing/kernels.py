@@ -39,7 +39,7 @@ _ONE_SIDED = 4  # more than that only on both sides of x alike
 _LIMIT = _f32(MOST_NOISE)
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
+def compiled(function: Callable[..., Any]) -> Any:
     """Compile on first use and keep the machine code, where this machine has a place that can be written to."""
     # Not-a-number stays meaningful (no nnan): it is how an overflow in a row of weights is noticed.
     options = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
@@ -64,7 +64,7 @@ def _taper() -> tuple[np.float32, ...]:
 _TAPER = _taper()
 
 
-@_compiled
+@compiled
 def interpolate(t_ns, values, start_ns, step_ns, mean_step_ns, out, column, points):  # type: ignore[no-untyped-def]
     """Fill columns of `out` with the signal at ``t_ns[0] + start_ns + g × step_ns``, less the first reading.
 
@@ -104,7 +104,7 @@ def interpolate(t_ns, values, start_ns, step_ns, mean_step_ns, out, column, poin
             _from_fewer(t_ns, values, start_ns + point * step_ns, signal[:, point])
 
 
-@_compiled
+@compiled
 def _load(t_ns, values, first, count, mean_step_ns, t, y):  # type: ignore[no-untyped-def]
     """Take `count` readings: times in mean steps after the first of them, values by channel and less the first of all."""
     per_ns = 1 / mean_step_ns
@@ -115,7 +115,7 @@ def _load(t_ns, values, first, count, mean_step_ns, t, y):  # type: ignore[no-un
             y[channel, i] = values[first + i, channel] - values[0, channel]
 
 
-@_compiled
+@compiled
 def _follow(t, y, weights, tile, lead, stride, ends, out):  # type: ignore[no-untyped-def]
     """Fill `out` as far as the windows of a tile reach and return how far; not-a-number where sixteen readings won't do."""
     w = 0
@@ -141,7 +141,7 @@ def _follow(t, y, weights, tile, lead, stride, ends, out):  # type: ignore[no-un
     return out.shape[1]
 
 
-@_compiled
+@compiled
 def _weigh(t, tile, products, weights):  # type: ignore[no-untyped-def]
     """Fill row w of `weights` with V(u_j) / Π_k≠j (t_j − t_k) for the window of readings w to w + 15, up to sign and scale."""
     width = tile + READINGS - 1
@@ -165,13 +165,13 @@ def _weigh(t, tile, products, weights):  # type: ignore[no-untyped-def]
             weights[w, j] = column[w] if j % 2 else -column[w]
 
 
-@_compiled
+@compiled
 def _scale(out, factor, upper, lower):  # type: ignore[no-untyped-def]
     for i in range(len(upper)):
         out[i] = factor[i] * (upper[i] - lower[i])
 
 
-@_compiled
+@compiled
 def _column(t, mean, half, behind, ahead, out):  # type: ignore[no-untyped-def]
     c0, c1, c2, c3, c4, c5 = _TAPER
     for w in range(len(out)):
@@ -181,7 +181,7 @@ def _column(t, mean, half, behind, ahead, out):  # type: ignore[no-untyped-def]
         out[w] = v / (behind[w] * ahead[w])
 
 
-@_compiled
+@compiled
 def _sum(x, t, weights, y0, y1, y2, y3):  # type: ignore[no-untyped-def]
     """Return four weighted means of sixteen readings at x, and the Lebesgue function: by how much noise may grow."""
     # One loop of fixed length over all four channels: this form becomes two vectors of eight, others do not (5 × slower).
@@ -205,7 +205,7 @@ def _sum(x, t, weights, y0, y1, y2, y3):  # type: ignore[no-untyped-def]
     return s0 * scale, s1 * scale, s2 * scale, s3 * scale, size * abs(scale)
 
 
-@_compiled
+@compiled
 def _from_fewer(t_ns, values, x_ns, out):  # type: ignore[no-untyped-def]
     """Fill `out` from the 8, 6, 4, 3 or 2 readings nearest to x, which is in ns after the first."""
     readings = len(t_ns)
@@ -225,7 +225,7 @@ def _from_fewer(t_ns, values, x_ns, out):  # type: ignore[no-untyped-def]
         out[channel] = mean
 
 
-@_compiled
+@compiled
 def _before(t_ns, x_ns):  # type: ignore[no-untyped-def]
     """Return the index of the last reading that is not after x."""
     low, high = 0, len(t_ns) - 1
@@ -238,7 +238,7 @@ def _before(t_ns, x_ns):  # type: ignore[no-untyped-def]
     return low
 
 
-@_compiled
+@compiled
 def _lagrange(t_ns, first, x_ns, share):  # type: ignore[no-untyped-def]
     """Fill `share` with what each reading from `first` on has in the polynomial at x; return the Lebesgue function."""
     noise = 0.0
@@ -251,7 +251,7 @@ def _lagrange(t_ns, first, x_ns, share):  # type: ignore[no-untyped-def]
     return noise
 
 
-@_compiled
+@compiled
 def decimate(grid, taps, factor, offset, out):  # type: ignore[no-untyped-def]
     """Low-pass the grid and keep every `factor`-th point.
 
@@ -269,7 +269,7 @@ def decimate(grid, taps, factor, offset, out):  # type: ignore[no-untyped-def]
             out[tick, channel] = _dot(taps, grid[channel, tick * factor :]) + offset[channel]
 
 
-@_compiled
+@compiled
 def _dot(taps, signal):  # type: ignore[no-untyped-def]
     total = _f32(0)
     for k in range(len(taps)):
@@ -277,7 +277,7 @@ def _dot(taps, signal):  # type: ignore[no-untyped-def]
     return total
 
 
-@_compiled
+@compiled
 def follow_cubics(values, first, steps, positions, halves, out):  # type: ignore[no-untyped-def]
     """Fill `out` with segments of a signal at fractional positions, on cubics through the four samples round each.
 
@@ -319,13 +319,13 @@ def follow_cubics(values, first, steps, positions, halves, out):  # type: ignore
                 out[segment, point, channel] = area / (2 * half)
 
 
-@_compiled
+@compiled
 def _cell(signal, x):  # type: ignore[no-untyped-def]
     """Return the sample before x that has one after it."""
     return min(max(int(x), 0), len(signal) - 2)
 
 
-@_compiled
+@compiled
 def _differences(signal, cell):  # type: ignore[no-untyped-def]
     """Return the first of four samples round a cell, its place, and their first, second and third differences."""
     start = min(max(cell - 1, 0), max(len(signal) - 4, 0))
@@ -340,7 +340,7 @@ def _differences(signal, cell):  # type: ignore[no-untyped-def]
     return start, y0, first, second, third
 
 
-@_compiled
+@compiled
 def _cubic(signal, x):  # type: ignore[no-untyped-def]
     if x == int(x):
         return float(signal[int(x)])
@@ -349,7 +349,7 @@ def _cubic(signal, x):  # type: ignore[no-untyped-def]
     return y0 + u * (first + (u - 1) / 2 * (second + (u - 2) / 3 * third))
 
 
-@_compiled
+@compiled
 def _area(signal, cell, share):  # type: ignore[no-untyped-def]
     """Return the integral of a cell's cubic over so much of the cell, from its beginning."""
     start, y0, first, second, third = _differences(signal, cell)
@@ -357,12 +357,12 @@ def _area(signal, cell, share):  # type: ignore[no-untyped-def]
     return _primitive(begin + share, y0, first, second, third) - _primitive(begin, y0, first, second, third)
 
 
-@_compiled
+@compiled
 def _primitive(u, y0, first, second, third):  # type: ignore[no-untyped-def]
     return u * (y0 + u / 2 * (first + (u / 3 - 0.5) * second + (u * u / 4 - u + 1) / 3 * third))
 
 
-@_compiled
+@compiled
 def _area_to(signal, areas, x):  # type: ignore[no-untyped-def]
     cell = _cell(signal, x)
     return areas[cell] + _area(signal, cell, x - cell)
