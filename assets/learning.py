@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.partitions import TASKS
-from assets.preprocessing import segments
 from assets.quality import batches
 from assets.resources import HomeResource, split_task
 from ml.preprocessing.examples import freeze_examples
@@ -20,7 +19,7 @@ _EVERY_BATCH = dg.AllPartitionMapping()
 
 
 @dg.asset(
-    deps=[dg.AssetDep(batches, partition_mapping=_EVERY_BATCH), dg.AssetDep(segments, partition_mapping=_EVERY_BATCH)],
+    deps=[dg.AssetDep(batches, partition_mapping=_EVERY_BATCH), dg.AssetDep("segments", partition_mapping=_EVERY_BATCH)],
     partitions_def=TASKS,
     group_name="learning",
     kinds={"deltalake"},
@@ -44,6 +43,7 @@ def examples(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Materi
     specs=[
         dg.AssetSpec("models", deps=[examples], description=TABLES["models"].comment, kinds={"mlflow", "deltalake"}),
         dg.AssetSpec("evaluations", deps=[examples], description=TABLES["evaluations"].comment, kinds={"deltalake"}),
+        dg.AssetSpec("trials", deps=[examples], description=TABLES["trials"].comment, kinds={"deltalake"}),
     ],
     partitions_def=TASKS,
     group_name="learning",
@@ -57,3 +57,4 @@ def train(context: dg.AssetExecutionContext, home: HomeResource) -> Iterator[dg.
     yield dg.MaterializeResult(asset_key="models", metadata={"gate": outcome.sentence}, data_version=version)
     scores = {f"{trained.family} {metric}": value for trained in outcome.versions for metric, value in trained.scores.items()}
     yield dg.MaterializeResult(asset_key="evaluations", metadata=scores, data_version=version)
+    yield dg.MaterializeResult(asset_key="trials", data_version=version)

@@ -1,6 +1,7 @@
 """Resample and segment: accepted recordings on one uniform clock, cut into stretches to learn from."""
 
 import warnings
+from collections.abc import Iterator
 
 import dagster as dg
 
@@ -32,25 +33,29 @@ def _drift_spec() -> dg.AssetCheckSpec:
         return dg.AssetCheckSpec("drift", asset="segments", blocking=False, partitions_def=BATCHES)
 
 
-@dg.asset(
-    deps=[resampled],
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(name, deps=[resampled], description=TABLES[name].comment, kinds={"deltalake"})
+        for name in ("segments", "cuts", "drift")
+    ],
     partitions_def=BATCHES,
     group_name="preprocessing",
-    kinds={"deltalake"},
-    description=TABLES["segments"].comment,
     check_specs=[_drift_spec()],
+    name="segment",
 )
-def segments(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
+def segment(context: dg.AssetExecutionContext, home: HomeResource) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Cut resampled recordings as each task of the study says, and hold them against what the champions learnt from."""
     _, study = home.batch(context.partition_key)
     opened = home.open()
-    count = segment_batch(context.partition_key, study, opened)
+    yield dg.MaterializeResult(asset_key="segments", metadata={"rows": segment_batch(context.partition_key, study, opened)})
+    yield dg.MaterializeResult(asset_key="cuts")
     found = measure_drift(context.partition_key, study, opened)
-    check = dg.AssetCheckResult(
+    yield dg.MaterializeResult(asset_key="drift", metadata={"tasks": len(found)})
+    yield dg.AssetCheckResult(
         check_name="drift",
+        asset_key="segments",
         passed=is_steady(found),
         severity=dg.AssetCheckSeverity.WARN,
         description=in_words(found),
         metadata={f"{one.task}: {name}": one.found.index[name] for one in found for name in one.found.shifted},
     )
-    return dg.MaterializeResult(metadata={"segments": count}, check_results=[check])

@@ -100,7 +100,7 @@ def reference(signals: npt.NDArray[np.float32], *, channels: Sequence[str], labe
     labels, participants : ndarray of str, shape (n,)
     """
     names, values = _followed(signals, channels)
-    edges = np.quantile(values, np.linspace(0, 1, BINS - 1), axis=0).T
+    edges = np.quantile(values, np.linspace(0, 1, BINS - 1), axis=0).T.astype(np.float64)
     edges[:, 0] = np.nextafter(edges[:, 0], -np.inf)  # a bin has its upper edge
     counts = _counts(values, edges)
     people = np.unique(participants)
