@@ -106,7 +106,7 @@ def find_parameters(
     Raises
     ------
     TrainingRefused
-        The rows are of a single group, so that nothing can be held out.
+        The rows are of a single recording, so that nothing can be held out.
     """
     rounds = inner_rounds(learner.table, rows, folds=settings.folds)
     points = _grid(settings) if settings.method == "grid" else None
@@ -127,18 +127,17 @@ def chosen_parameters(trials: Sequence[Trial]) -> Mapping[str, Any]:
 
 
 def inner_rounds(table: TrainingTable, rows: Rows, *, folds: int) -> list[tuple[Rows, Rows]]:
-    """Split rows into rounds of ``(taught, tested)``: by their folds, or by groups where they are of one fold only.
+    """Split rows into rounds of ``(taught, tested)``.
 
-    Altered copies teach, and are never tested.
+    By their folds; where they are all of one fold, by groups; where they are all of one group, such as the session that people
+    enrol in, by recordings. Altered copies teach, and are never tested.
     """
-    units = table.fold[rows].astype(np.str_)
-    if len(np.unique(units)) < 2:
-        units = table.groups[rows]
-    _, unit = np.unique(units, return_inverse=True)
+    kinds = (table.fold, table.groups, table.recording_id)
+    _, unit = next((found for units in kinds if len((found := np.unique(units[rows], return_inverse=True))[0]) > 1), (None, None))
+    if unit is None:
+        sentence = f"parameters of '{table.meta.task}' cannot be searched for: all that is left to learn from is one recording"
+        raise TrainingRefused(Reason("search_impossible", sentence, remedy="deliver more recordings, or give parameters"))
     part = unit % min(folds, unit.max() + 1)
-    if unit.max() == 0:
-        sentence = f"parameters of '{table.meta.task}' cannot be searched for: all that is left to learn from is of one group"
-        raise TrainingRefused(Reason("search_impossible", sentence, remedy="deliver more participants, or give parameters"))
     return [(rows[part != held], rows[(part == held) & table.original[rows]]) for held in range(part.max() + 1)]
 
 

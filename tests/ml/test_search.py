@@ -114,9 +114,12 @@ def test_what_a_search_sees_holds_no_test_row_and_no_group_on_both_sides(table: 
             assert len(held)
 
 
-def test_rows_of_one_group_cannot_be_searched_in(table: TrainingTable) -> None:
-    with pytest.raises(TrainingRefused, match="all that is left to learn from is of one group"):
-        inner_rounds(table, np.flatnonzero(table.groups == table.groups[0]), folds=3)
+def test_rows_of_one_group_are_searched_in_by_recordings_and_rows_of_one_recording_not_at_all(table: TrainingTable) -> None:
+    of_one = np.flatnonzero(table.groups == table.groups[0])
+    for learnt, held in inner_rounds(table, of_one, folds=2):
+        assert not set(table.recording_id[learnt]) & set(table.recording_id[held])
+    with pytest.raises(TrainingRefused, match="all that is left to learn from is one recording"):
+        inner_rounds(table, np.flatnonzero(table.recording_id == table.recording_id[0]), folds=3)
 
 
 class Killed(BaseException):
