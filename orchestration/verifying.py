@@ -106,11 +106,11 @@ def _copies(lake: Lake) -> tuple[str, list[Reason]]:
 
 def _splits(lake: Lake) -> tuple[str, list[Reason]]:
     found: list[Reason] = []
-    tables = lake.read("training_tables", columns=["task", "fingerprint", "honest"]).to_pylist()
+    tables = lake.read("training_tables", columns=["task", "fingerprint"]).to_pylist()
     for table in tables:
         where = {"task": table["task"], "fingerprint": table["fingerprint"]}
-        examples = lake.read("examples", columns=["participant", "segment_id", "split"], where=where)
-        for group in ["segment_id", *(["participant"] if table["honest"] else [])]:
+        examples = lake.read("examples", columns=["split_group", "segment_id", "split"], where=where)
+        for group in ("segment_id", "split_group"):
             for (name,), count in _repeated(examples, [group], "split"):
                 found.append(
                     Reason("split_leak", f"{group} {name} is in {count} splits", f"{table['task']} {table['fingerprint']}")
