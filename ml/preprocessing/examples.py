@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from ml.code_version import code_version
 from ml.preprocessing.augmentation import ORIGINAL, augment, copies_of
@@ -251,13 +252,12 @@ def load_examples(study_task: str, fingerprint: str, home: Home) -> TrainingTabl
         sentence = f"no training table of '{study_task}' has the fingerprint {fingerprint}"
         raise UnknownName(Reason("fingerprint_unknown", sentence, remedy="freeze the examples first"))
     meta = TableFacts(**{**facts[0], "channels": tuple(facts[0]["channels"]), "labels": tuple(facts[0]["labels"])})
-    rows = lake.read("examples", where=where)
-    texts = _NAMES if meta.authors_protocol is None else (*_NAMES, "authors_split")
-    names = {name: np.array(rows[name].to_pylist(), dtype=np.str_) for name in texts}
-    folds = {name: rows[name].to_numpy().astype(np.int64) for name in _folds_of(names)}
-    signals = _signals(rows["signal"], meta)
+    names = _texts(lake, where, _NAMES if meta.authors_protocol is None else (*_NAMES, "authors_split"))
+    numbers = lake.read("examples", columns=list(_folds_of(names)), where=where)
+    folds = {name: numbers[name].to_numpy().astype(np.int64) for name in numbers.column_names}
+    signals = _signals(lake, where, meta)
     content = _content_hash(names, folds)
-    content.update(np.ascontiguousarray(signals, "<f4").data)
+    content.update(signals.astype("<f4", copy=False).data)
     if content.hexdigest() != meta.content_sha256:
         sentence = f"the examples of '{study_task}' with fingerprint {fingerprint} are not those that were frozen"
         raise LakeError(Reason("examples_changed", sentence, "lake/examples", "freeze and train them again"))
@@ -423,6 +423,23 @@ def _offsets(signals: _Floats) -> pa.Array:
     return pa.array(np.arange(len(signals) + 1, dtype=np.int32) * signals[0].size, pa.int32())
 
 
-def _signals(lists: pa.ChunkedArray, meta: TableFacts) -> _Floats:
-    values = [chunk.flatten().to_numpy() for chunk in lists.chunks]
-    return np.concatenate(values).reshape(-1, meta.length, len(meta.channels))
+def _texts(lake: Lake, where: Mapping[str, str], names: Sequence[str]) -> dict[str, _Texts]:
+    """Columns of texts one by one: as objects they take many times what they take as an array."""
+    return {
+        name: np.array(lake.read("examples", columns=[name], where=where)[name].to_pylist(), dtype=np.str_) for name in names
+    }
+
+
+def _signals(lake: Lake, where: Mapping[str, str], meta: TableFacts) -> _Floats:
+    """All signals, read a row group at a time into the array they stay in: they can be most of the memory there is."""
+    signals = np.zeros((meta.examples, meta.length, len(meta.channels)), np.float32)
+    flat, filled = signals.reshape(-1), 0
+    for path in (path for path, partition in lake.parquet_files("examples") if partition == where):
+        file = pq.ParquetFile(path)
+        for group in range(file.metadata.num_row_groups):
+            values = file.read_row_group(group, columns=["signal"]).column(0).combine_chunks().flatten().to_numpy()
+            taken = values[: len(flat) - filled]  # what should not be there is noticed by the hash over the ids
+            flat[filled : filled + len(taken)] = taken
+            filled += len(taken)
+            pa.default_memory_pool().release_unused()
+    return signals

@@ -144,7 +144,7 @@ def _peak_mb(name: str) -> float:
     return float(done.stdout)
 
 
-def _own_peak_mb() -> float:
+def own_peak_mb() -> float:
     """Not ru_maxrss: a child takes over what its parent had before it became another program."""
     status = Path("/proc/self/status").read_text()
     (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
@@ -155,7 +155,7 @@ if __name__ == "__main__":
     if sys.argv[1:]:
         stamps = _times()
         _METHODS[sys.argv[1]](stamps, _signals(stamps, _TONES_HZ[0]))
-        print(_own_peak_mb())
+        print(own_peak_mb())
     else:
         for row in run():
             print("  ".join(f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in row.items()))
