@@ -369,6 +369,27 @@ _TABLES = (
         _PER_BATCH,
     ),
     Table(
+        "resampling",
+        "How well a stream could be brought to a uniform clock.",
+        (
+            _BATCH,
+            _RECORDING,
+            _PARTICIPANT,
+            _STREAM,
+            Column("rate_hz", _F64, "Rate of the uniform clock, in Hz."),
+            Column("source_rate_hz", _F64, "Readings a second, gaps left out, in Hz; null where no two belong together."),
+            Column("pieces", pa.int32(), "Stretches without a gap on which a tick falls."),
+            Column("covered", _F64, "Share of the time from the first to the last reading that has ticks, 0 to 1."),
+            Column(
+                "error_rms",
+                _F64,
+                "Upper estimate of the interpolation's error, in the stream's unit: root mean square of how values differ when "
+                "every second reading is taken away, over up to 20,000 readings; null for fewer than 64.",
+            ),
+        ),
+        _PER_BATCH,
+    ),
+    Table(
         "segments",
         "A stretch to learn from, inside one recording and without a gap in any of its streams.",
         (

@@ -7,7 +7,8 @@ recordings are touched, and only the streams and rates that a task of the study 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.preprocessing.annotations import NO_MARKS, Marks, marks_of
+from ml.preprocessing.blocks import Block, Extent, Readings, counting, extent_of, resample_blocks
 from ml.preprocessing.clock import Clock
 from ml.preprocessing.cutting import Segments, marked_segments, segments_of
 from ml.preprocessing.filters import Ticks
 from ml.preprocessing.recordings import (
+    ROWS_AT_ONCE,
     Accepted,
     accepted_recordings,
     by_stream,
@@ -26,13 +29,14 @@ from ml.preprocessing.recordings import (
     in_groups,
     read_streams,
     run_starts,
+    stream_parts,
     ticks_of,
     values_of,
 )
-from ml.preprocessing.resampling import Piece
+from ml.preprocessing.resampling_quality import interpolation_error
 from ml.preprocessing.segmentation import Spans, common_spans, method_of
 from ml.preprocessing.selection import learnt_labels
-from ml.preprocessing.tensors import resample_stream
+from ml.preprocessing.tensors import method_for
 from studies.sensors import axes_of
 from studies.study import Study, Task
 from warehouse.home import Home
@@ -41,6 +45,7 @@ from warehouse.schemas import TABLES
 
 _AXES = ("x", "y", "z", "w")
 _RESAMPLED = pa.schema([field for field in TABLES["resampled"].schema if field.name != "batch_id"])
+_RESAMPLING = pa.schema([field for field in TABLES["resampling"].schema if field.name != "batch_id"])
 _SEGMENTS = pa.schema([field for field in TABLES["segments"].schema if field.name != "batch_id"])
 _CUTS = pa.schema([field for field in TABLES["cuts"].schema if field.name != "batch_id"])
 _ORDER = ("task", "recording_id", "start_ns", "end_ns")
@@ -51,7 +56,8 @@ def resample_batch(batch_id: str, study: Study, home: Home) -> int:
     """Bring the accepted recordings of a batch to the clocks that the study's tasks ask for; write `resampled`.
 
     All streams of a recording share one clock that starts with the earliest of them, so that the same step of two streams
-    is the same instant. Nothing is bridged over a gap.
+    is the same instant. Nothing is bridged over a gap. A recording of more readings than are held at once is read in parts,
+    so that memory does not grow with its length. Writes `resampling` too, how well each stream could be resampled.
 
     Parameters
     ----------
@@ -65,15 +71,16 @@ def resample_batch(batch_id: str, study: Study, home: Home) -> int:
         Rows written; those of an earlier run of the batch are replaced.
     """
     lake, written = Lake(home), 0
-    recordings = accepted_recordings(batch_id, home)
+    told: list[dict[str, object]] = []
 
     def batches() -> Iterator[pa.RecordBatch]:
         nonlocal written
-        for table in _in_row_groups(_resampled(recordings, batch_id, study, home)):
+        for table in _in_row_groups(_resampled(batch_id, study, home, told)):
             written += table.num_rows
             yield from table.to_batches()
 
     lake.replace("resampled", pa.RecordBatchReader.from_batches(_RESAMPLED, batches()), where={"batch_id": batch_id})
+    lake.replace("resampling", pa.Table.from_pylist(told, schema=_RESAMPLING), where={"batch_id": batch_id})
     return written
 
 
@@ -118,36 +125,80 @@ def _clocks(study: Study) -> dict[str, list[float]]:
     return {stream: sorted(rates) for stream, rates in asked.items()}
 
 
-def _resampled(recordings: Sequence[Accepted], batch_id: str, study: Study, home: Home) -> Iterator[pa.Table]:
+def _resampled(batch_id: str, study: Study, home: Home, told: list[dict[str, object]]) -> Iterator[pa.Table]:
+    """Rows of every stream on every clock; what is to be told of each is added to `told`."""
     clocks = _clocks(study)
-    for group in _groups(recordings):
-        of = {"batch_id": [batch_id], "recording_id": [recording.recording_id for recording in group], "stream": list(clocks)}
-        samples = by_stream(read_streams("samples", ["recording_id", "stream", "t_ns", *_AXES], home, of=of))
+    for group in _groups(accepted_recordings(batch_id, home)):
+        ids = [recording.recording_id for recording in group]
+        of = {"batch_id": [batch_id], "recording_id": ids}
+        if group[0].rows > ROWS_AT_ONCE:
+            parts = {stream: partial(stream_parts, stream, home, of=of) for stream in clocks}
+            yield from _on_clocks(group[0], parts, clocks, told)
+            continue
+        columns = ["recording_id", "stream", "t_ns", *_AXES]
+        samples = by_stream(read_streams("samples", columns, home, of={**of, "stream": list(clocks)}))
         for recording in group:
             streams = samples.get(recording.recording_id, {})
-            origin_ns = min((rows["t_ns"][0].as_py() for rows in streams.values()), default=0)
-            for stream, rows in streams.items():
-                t_ns, values = rows["t_ns"].to_numpy(), values_of(rows, stream)
-                for rate_hz in clocks[stream]:
-                    pieces = resample_stream(stream, t_ns, values, rate_hz=rate_hz, origin_ns=origin_ns)
-                    if pieces:
-                        yield _stream_rows(recording, stream, pieces, rate_hz=rate_hz, origin_ns=origin_ns)
+            whole = {name: partial(_whole, rows, name) for name, rows in streams.items()}
+            yield from _on_clocks(recording, whole, clocks, told)
 
 
-def _stream_rows(recording: Accepted, stream: str, pieces: Sequence[Piece], *, rate_hz: float, origin_ns: int) -> pa.Table:
-    lengths = [len(piece.values) for piece in pieces]
-    values = np.concatenate([piece.values for piece in pieces])
-    step = np.concatenate([piece.first_step + np.arange(len(piece.values), dtype=np.int64) for piece in pieces])
-    axes = dict(zip(axes_of(stream), np.ascontiguousarray(values.T), strict=True))
+def _whole(rows: pa.Table, stream: str) -> list[Readings]:
+    return [(rows["t_ns"].to_numpy(), values_of(rows, stream))]
+
+
+def _on_clocks(
+    recording: Accepted,
+    streams: Mapping[str, Callable[[], Iterable[Readings]]],
+    clocks: Mapping[str, Sequence[float]],
+    told: list[dict[str, object]],
+) -> Iterator[pa.Table]:
+    """Rows of one recording; `streams` give the parts of each, every time they are asked."""
+    extents = {stream: extent for stream, parts in streams.items() if (extent := extent_of(parts())) is not None}
+    origin_ns = min((extent.first_ns for extent in extents.values()), default=0)
+    for stream, extent in extents.items():
+        method, error = method_for(stream), _error_of(streams[stream](), extent, stream)
+        for rate_hz in clocks[stream]:
+            ticks = pieces = 0
+            blocks = resample_blocks(streams[stream](), extent, rate_hz=rate_hz, origin_ns=origin_ns, method=method)
+            for block in blocks:
+                yield _stream_rows(recording, stream, block, rate_hz=rate_hz, origin_ns=origin_ns)
+                ticks, pieces = ticks + len(block.step), int(block.piece[-1]) + 1
+            told.append(_told(recording, stream, extent, rate_hz=rate_hz, ticks=ticks, pieces=pieces) | {"error_rms": error})
+
+
+def _error_of(parts: Iterable[Readings], extent: Extent, stream: str) -> float | None:
+    """Of the first part: a stream is made alike all along."""
+    t_ns, values = counting(next(iter(parts)))
+    return interpolation_error(t_ns, values, pace=extent.pace, method=method_for(stream))
+
+
+def _told(recording: Accepted, stream: str, extent: Extent, *, rate_hz: float, ticks: int, pieces: int) -> dict[str, object]:
+    lasting_s = (extent.last_ns - extent.first_ns) / 1e9
+    return {
+        "recording_id": recording.recording_id,
+        "participant": recording.participant,
+        "stream": stream,
+        "rate_hz": rate_hz,
+        "source_rate_hz": 1e9 / extent.pace.mean_ns if np.isfinite(extent.pace.mean_ns) else None,
+        "pieces": pieces,
+        # Between its first and last tick a piece has one tick less of time than it has ticks; up to one more is at each end.
+        "covered": min(1.0, ticks / rate_hz / lasting_s) if lasting_s else 0.0,
+    }
+
+
+def _stream_rows(recording: Accepted, stream: str, block: Block, *, rate_hz: float, origin_ns: int) -> pa.Table:
+    count = len(block.step)
+    axes = dict(zip(axes_of(stream), np.ascontiguousarray(block.values.T), strict=True))
     columns = {
-        "recording_id": pa.repeat(recording.recording_id, len(step)),
-        "participant": pa.repeat(recording.participant, len(step)),
-        "stream": pa.repeat(stream, len(step)),
-        "rate_hz": pa.repeat(rate_hz, len(step)),
-        "piece": np.repeat(np.arange(len(pieces), dtype=np.int32), lengths),
-        "step": step,
-        "t_ns": Clock.of(rate_hz, origin_ns=origin_ns).ticks(step),
-        **{axis: axes.get(axis, pa.nulls(len(step), pa.float32())) for axis in _AXES},
+        "recording_id": pa.repeat(recording.recording_id, count),
+        "participant": pa.repeat(recording.participant, count),
+        "stream": pa.repeat(stream, count),
+        "rate_hz": pa.repeat(rate_hz, count),
+        "piece": block.piece.astype(np.int32),
+        "step": block.step,
+        "t_ns": Clock.of(rate_hz, origin_ns=origin_ns).ticks(block.step),
+        **{axis: axes.get(axis, pa.nulls(count, pa.float32())) for axis in _AXES},
     }
     return pa.table(columns, schema=_RESAMPLED)
 

@@ -425,9 +425,7 @@ def _offsets(signals: _Floats) -> pa.Array:
 
 def _texts(lake: Lake, where: Mapping[str, str], names: Sequence[str]) -> dict[str, _Texts]:
     """Columns of texts one by one: as objects they take many times what they take as an array."""
-    return {
-        name: np.array(lake.read("examples", columns=[name], where=where)[name].to_pylist(), dtype=np.str_) for name in names
-    }
+    return {name: np.array(lake.read("examples", columns=[name], where=where)[name].to_pylist(), dtype=np.str_) for name in names}
 
 
 def _signals(lake: Lake, where: Mapping[str, str], meta: TableFacts) -> _Floats:

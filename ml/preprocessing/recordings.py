@@ -17,15 +17,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
+from ml.preprocessing.blocks import Readings
 from ml.preprocessing.filters import Ticks
 from studies.sensors import axes_of
 from warehouse.home import Home
 from warehouse.lake import Lake
 from warehouse.schemas import TABLES
 
-#: Rows held at once; a single longer recording is still read whole.
-_ROWS_AT_ONCE = 2_000_000
+#: Rows held at once; a longer recording is resampled in parts.
+ROWS_AT_ONCE = 2_000_000
+_ROWS_A_PART = 500_000
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def accepted_recordings(batch_id: str, home: Home) -> list[Accepted]:
     ]
 
 
-def in_groups(sizes: Sequence[int], most: int = _ROWS_AT_ONCE) -> Iterator[slice]:
+def in_groups(sizes: Sequence[int], most: int = ROWS_AT_ONCE) -> Iterator[slice]:
     """Yield slices of neighbours whose sizes add up to at most `most`, or one larger than that alone.
 
     Examples
@@ -104,13 +107,46 @@ def read_streams(
     Table
         Rows of a stream in the order they were written in, which is that of time.
     """
-    files = [str(path) for path, _ in Lake(home).parquet_files(table, where={"batch_id": sorted(of["batch_id"])})]
+    files, wanted = _files(table, home, of), _wanted(of, rate_hz)
     if not files:
         return TABLES[table].schema.empty_table().select(columns)
+    as_dictionary = ds.ParquetFileFormat(dictionary_columns=["recording_id", "stream"])
+    return ds.dataset(files, format=as_dictionary).to_table(columns=list(columns), filter=wanted)
+
+
+def stream_parts(stream: str, home: Home, *, of: Mapping[str, Collection[str]]) -> Iterator[Readings]:
+    """Yield the readings of one stream in `samples`, some hundred thousand at a time, in the order of time.
+
+    Parameters
+    ----------
+    stream : str
+    home : Home
+    of : mapping of str to collection of str
+        The ``batch_id`` and the ``recording_id``.
+    """
+    wanted = _wanted({**of, "stream": [stream]}, None)
+    for path in _files("samples", home, of):
+        file = pq.ParquetFile(path, read_dictionary=["recording_id", "stream"])
+        # Not as a dataset: its scanner reads ahead, and by whole row groups.
+        for group in range(file.metadata.num_row_groups):
+            rows = file.read_row_group(group, columns=["recording_id", "stream", "t_ns", *axes_of(stream)]).filter(wanted)
+            for start in range(0, rows.num_rows, _ROWS_A_PART):
+                yield _readings(rows.slice(start, _ROWS_A_PART), stream)
+            pa.default_memory_pool().release_unused()
+
+
+def _readings(rows: pa.Table, stream: str) -> Readings:
+    return rows["t_ns"].to_numpy(), values_of(rows, stream)
+
+
+def _files(table: str, home: Home, of: Mapping[str, Collection[str]]) -> list[str]:
+    return [str(path) for path, _ in Lake(home).parquet_files(table, where={"batch_id": sorted(of["batch_id"])})]
+
+
+def _wanted(of: Mapping[str, Collection[str]], rate_hz: float | None) -> pc.Expression:
     terms = [ds.field(name).isin(pa.array(sorted(wanted), pa.string())) for name, wanted in of.items() if name != "batch_id"]
     terms += [ds.field("rate_hz") == rate_hz] if rate_hz is not None else []
-    as_dictionary = ds.ParquetFileFormat(dictionary_columns=["recording_id", "stream"])
-    return ds.dataset(files, format=as_dictionary).to_table(columns=list(columns), filter=reduce(and_, terms, pc.scalar(True)))
+    return reduce(and_, terms, pc.scalar(True))
 
 
 def by_stream(rows: pa.Table) -> dict[str, dict[str, pa.Table]]:

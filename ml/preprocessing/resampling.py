@@ -60,7 +60,39 @@ class Piece:
     values: _Values
 
 
-def resample(t_ns: _Times, values: _Values, *, rate_hz: float, origin_ns: int, max_gap_s: float | None = None) -> list[Piece]:
+@dataclass(frozen=True)
+class Pace:
+    """How fast the readings of a whole stream come.
+
+    Parameters
+    ----------
+    longest_ns : float
+        A longer step is a gap.
+    mean_ns : float
+        Mean of the steps that are none; infinite where there are none such.
+    """
+
+    longest_ns: float
+    mean_ns: float
+
+
+def pace_of(steps_ns: npt.NDArray[np.integer], *, max_gap_s: float | None = None) -> Pace:
+    """Return the pace of a stream from the steps between its readings, in ns, above 0; see `resample` for gaps."""
+    longest = min(GAP_STEPS * float(np.median(steps_ns)) if len(steps_ns) else math.inf, _check_gap(max_gap_s))
+    bridged = steps_ns <= longest
+    count = int(np.count_nonzero(bridged))
+    return Pace(longest, int(np.sum(steps_ns, where=bridged, dtype=np.int64)) / count if count else math.inf)
+
+
+def resample(
+    t_ns: _Times,
+    values: _Values,
+    *,
+    rate_hz: float,
+    origin_ns: int,
+    max_gap_s: float | None = None,
+    pace: Pace | None = None,
+) -> list[Piece]:
     """Bring one stream to a uniform clock, piece by piece between its gaps.
 
     Tick k is at ``origin_ns + round(k × 1e9 / rate_hz)`` (`clock.Clock`), so streams with the same origin share their ticks.
@@ -84,6 +116,8 @@ def resample(t_ns: _Times, values: _Values, *, rate_hz: float, origin_ns: int, m
         Time of tick 0, ns since 1970 UTC.
     max_gap_s : float, optional
         Longer steps are gaps too, in seconds. It can only make pieces shorter.
+    pace : Pace, optional
+        Of the whole stream, where these are some of its readings; `max_gap_s` then counts for nothing.
 
     Returns
     -------
@@ -107,15 +141,22 @@ def resample(t_ns: _Times, values: _Values, *, rate_hz: float, origin_ns: int, m
     t_ns, values = _finite(*_checked(t_ns, values))
     if not len(t_ns):
         return []
-    starts, step_ns = _split(t_ns, max_gap_s)
-    plan = _plan(clock, step_ns)
-    stretches = _stretches(plan, t_ns, values, starts)
+    steps = _ascending_steps(t_ns)
+    pace = pace or pace_of(steps, max_gap_s=max_gap_s)
+    starts = np.append(0, np.flatnonzero(steps > pace.longest_ns) + 1)
+    stretches = _stretches(_plan(clock, pace.mean_ns), t_ns, values, starts)
     _work_through(block for stretch in stretches for block in stretch.blocks())
     return [Piece(stretch.first, stretch.out) for stretch in stretches]
 
 
 def resample_quaternions(
-    t_ns: _Times, values: _Values, *, rate_hz: float, origin_ns: int, max_gap_s: float | None = None
+    t_ns: _Times,
+    values: _Values,
+    *,
+    rate_hz: float,
+    origin_ns: int,
+    max_gap_s: float | None = None,
+    pace: Pace | None = None,
 ) -> list[Piece]:
     """Bring a stream of orientations to a uniform clock; the same as `resample`, and every row is a unit quaternion.
 
@@ -129,7 +170,7 @@ def resample_quaternions(
     t_ns : ndarray of int64, shape (n,)
     values : ndarray of float32, shape (n, 4)
         x, y, z, w; of any length but zero, which counts as never delivered.
-    rate_hz, origin_ns, max_gap_s
+    rate_hz, origin_ns, max_gap_s, pace
         As for `resample`.
 
     Returns
@@ -149,7 +190,7 @@ def resample_quaternions(
         t_ns, unit = _finite(t_ns, values / length)
     unit = unit * _signs(unit)[:, np.newaxis]
     clock = Clock.of(rate_hz, origin_ns=origin_ns)
-    pieces = resample(t_ns, unit, rate_hz=rate_hz, origin_ns=origin_ns, max_gap_s=max_gap_s)
+    pieces = resample(t_ns, unit, rate_hz=rate_hz, origin_ns=origin_ns, max_gap_s=max_gap_s, pace=pace)
     return [Piece(piece.first_step, _of_unit_length(piece, t_ns, unit, clock)) for piece in pieces]
 
 
@@ -249,21 +290,18 @@ def _finite(t_ns: _Times, values: _Values) -> tuple[_Times, _Values]:
     return t_ns[kept], values[kept]
 
 
-def _split(t_ns: _Times, max_gap_s: float | None) -> tuple[npt.NDArray[np.intp], float]:
-    """Where pieces start, and the mean step inside them in ns, infinite if each has one reading only."""
+def _check_gap(max_gap_s: float | None) -> float:
     if max_gap_s is not None and not max_gap_s > 0:
         raise ValueError(f"max_gap_s is {max_gap_s}; it must be above 0")
+    return math.inf if max_gap_s is None else max_gap_s * 1e9
+
+
+def _ascending_steps(t_ns: _Times) -> npt.NDArray[np.int64]:
     steps = np.diff(t_ns)
-    if not len(steps):
-        return np.zeros(1, np.intp), math.inf
-    if steps.min() <= 0:
+    if len(steps) and steps.min() <= 0:
         row = int(np.argmin(steps > 0)) + 1
         raise ValueError(f"times must ascend; the reading at index {row} is not later than the one before it")
-    longest = min(GAP_STEPS * float(np.median(steps)), math.inf if max_gap_s is None else max_gap_s * 1e9)
-    gaps = np.flatnonzero(steps > longest)
-    bridged = len(steps) - len(gaps)
-    within = int(t_ns[-1]) - int(t_ns[0]) - int(steps[gaps].sum())
-    return np.append(0, gaps + 1), within / bridged if bridged else math.inf
+    return steps
 
 
 def _plan(clock: Clock, step_ns: float) -> _Plan:

@@ -7,7 +7,7 @@ resampled rows, `cut_streams` to the streams of a file that is in no table. How 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,8 +68,12 @@ def channel_names(inputs: Input) -> tuple[str, ...]:
 
 def resample_stream(stream: str, t_ns: _Ints, values: _Floats, *, rate_hz: float, origin_ns: int) -> list[Piece]:
     """Bring a stream to a uniform clock as its values ask for: orientations stay unit quaternions."""
-    method = resample_quaternions if sensor_of(stream) == "orientation" else resample
-    return method(t_ns, values, rate_hz=rate_hz, origin_ns=origin_ns)
+    return method_for(stream)(t_ns, values, rate_hz=rate_hz, origin_ns=origin_ns)
+
+
+def method_for(stream: str) -> Callable[..., list[Piece]]:
+    """Return how a stream is resampled: as quaternions, or axis by axis."""
+    return resample_quaternions if sensor_of(stream) == "orientation" else resample
 
 
 def cut_streams(streams: Mapping[str, tuple[_Ints, _Floats]], task: Task) -> Cut:

@@ -11,13 +11,27 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import copies, ingest, judge, long_recordings, orchestrate, publishing, resample, thousand, training
+from tests.benchmarks import (
+    copies,
+    freezing,
+    ingest,
+    judge,
+    long_recordings,
+    orchestrate,
+    publishing,
+    resample,
+    resample_long,
+    thousand,
+    training,
+)
 
 _BENCHMARKS: dict[str, Callable[[], list[dict[str, object]]]] = {
     "ingest": ingest.run,
     "long_recordings": long_recordings.run,
     "judge": judge.run,
     "resample": resample.run,
+    "resample_long": resample_long.run,
+    "freezing": freezing.run,
     "orchestrate": orchestrate.run,
     "publishing": publishing.run,
     "copies": copies.run,

@@ -1,6 +1,6 @@
 """Time and memory of freezing a training table of 100,000 segments with four altered copies of each, and of the copies alone.
 
-Two people in a hundred would fill it: 400 recordings of a gyroscope at 50 Hz, cut into windows of 2 s, its three axes and
+400 recordings of a gyroscope at 50 Hz, cut into windows of 2 s, its three axes and
 their length, as 100 samples each. Frozen means planned, cut, altered, hashed, written, read back and checked. It runs in a
 fresh process, so that its peak memory is its own. The peer is the same altered copies made one example at a time with numpy.
 """
@@ -75,7 +75,15 @@ _KINDS: tuple[Settings, ...] = (
 
 
 def _row(figure: str, value: float, unit: str, most: float, note: str) -> dict[str, object]:
-    return {"figure": figure, "value": value, "unit": unit, "target": f"<= {most:g}", "met": value <= most, "peer": "", "note": note}
+    return {
+        "figure": figure,
+        "value": value,
+        "unit": unit,
+        "target": f"<= {most:g}",
+        "met": value <= most,
+        "peer": "",
+        "note": note,
+    }
 
 
 def _copies(settings: Settings) -> dict[str, object]:
@@ -123,18 +131,17 @@ def _one(signal: np.ndarray, settings: Settings, random: np.random.Generator) ->
 def _prepare(folder: Path) -> None:
     """A home with a batch on its uniform clock and cut, as if its samples had been resampled."""
     home, study = Home.at(folder / "home"), load_study(_written(folder))
-    still = {"gyroscope": (np.arange(2, dtype=np.int64) * 20_000_000, np.zeros((2, 3), np.float32))}
-    recordings = [Recorded(f"r{number:04d}", f"P{number % _PEOPLE}", "abcd"[number // _PEOPLE % 4], still) for number in range(_RECORDINGS)]
     # The same values in every recording would be copies of one.
-    recordings = [_unlike(one, number) for number, one in enumerate(recordings)]
+    recordings = [_recorded(number) for number in range(_RECORDINGS)]
     write_batch(home, study, "b1", recordings)
     Lake(home).replace("resampled", pa.concat_tables(map(_resampled, recordings)), where={"batch_id": "b1"})
     assert segment_batch("b1", study, home) == _SEGMENTS
 
 
-def _unlike(one: Recorded, number: int) -> Recorded:
-    t_ns, values = one.streams["gyroscope"]
-    return Recorded(one.recording_id, one.participant, one.label, {"gyroscope": (t_ns, values + np.float32(number))})
+def _recorded(number: int) -> Recorded:
+    values = np.full((2, 3), number, np.float32)
+    streams = {"gyroscope": (np.arange(2, dtype=np.int64) * 20_000_000, values)}
+    return Recorded(f"r{number:04d}", f"P{number % _PEOPLE}", "abcd"[number // _PEOPLE % 4], streams)
 
 
 def _resampled(one: Recorded) -> pa.Table:
@@ -145,7 +152,9 @@ def _resampled(one: Recorded) -> pa.Table:
     columns = {name: pa.repeat(value, steps) for name, value in same.items()}
     zero = np.zeros(steps, np.int32)
     axes = dict(zip("xyz", values, strict=True))
-    return pa.table({**columns, "piece": zero, "step": step, "t_ns": step * 20_000_000, **axes, "w": pa.nulls(steps, pa.float32())})
+    return pa.table(
+        {**columns, "piece": zero, "step": step, "t_ns": step * 20_000_000, **axes, "w": pa.nulls(steps, pa.float32())}
+    )
 
 
 def _written(folder: Path) -> Path:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from ml.preprocessing import batch as batch_module
 from ml.preprocessing import recordings as recordings_module
 from ml.preprocessing.batch import resample_batch, segment_batch
 from ml.preprocessing.recordings import by_stream
@@ -269,3 +270,37 @@ def test_a_study_without_tasks_is_prepared_for_nothing(home: Home, study: Study)
     without = study.model_copy(update={"tasks": {}})
     assert resample_batch("b1", without, home) == 0
     assert segment_batch("b1", without, home) == 0
+
+
+# --- long recordings, and what is told of resampling
+
+
+def test_a_long_recording_read_in_parts_comes_to_what_it_comes_to_at_once(
+    home: Home, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [Recorded("r", "P1", "wave", with_gap(moving(4, seconds=60), "gyroscope", start_s=20, end_s=22))]
+    at_once, segments = ran(home, study, people)
+    told = Lake(home).read("resampling")
+    monkeypatch.setattr(batch_module, "ROWS_AT_ONCE", 1000)
+    monkeypatch.setattr(recordings_module, "_ROWS_A_PART", 700)
+    in_parts, same_segments = ran(home, study, people)
+    assert segments.equals(same_segments)
+    axes = ["x", "y", "z", "w"]
+    assert at_once.drop_columns(axes).equals(in_parts.drop_columns(axes))
+    for axis in axes:
+        one, other = (rows[axis].to_pandas().to_numpy() for rows in (at_once, in_parts))
+        assert np.allclose(one, other, atol=1e-4, equal_nan=True)
+    again = Lake(home).read("resampling")
+    assert told.drop_columns("error_rms").equals(again.drop_columns("error_rms"))
+
+
+def test_what_is_told_of_resampling_are_the_streams_own_rate_its_gaps_and_its_error(home: Home, study: Study) -> None:
+    ran(home, study, [Recorded("r", "P1", "wave", with_gap(moving(4, seconds=40), "gyroscope", start_s=20, end_s=24))])
+    told = {(row["stream"], row["rate_hz"]): row for row in Lake(home).read("resampling").to_pylist()}
+    assert told.keys() == {("accelerometer", 20), ("accelerometer", 25), ("gyroscope", 20), ("orientation", 25)}
+    assert told["accelerometer", 20]["source_rate_hz"] == pytest.approx(50)
+    assert (told["accelerometer", 20]["pieces"], told["gyroscope", 20]["pieces"]) == (1, 2)
+    assert told["accelerometer", 20]["covered"] == pytest.approx(1, abs=0.01)
+    assert told["gyroscope", 20]["covered"] == pytest.approx(0.9, abs=0.01)
+    assert 0 < told["accelerometer", 20]["error_rms"] < 0.01
+    assert 0 < told["orientation", 25]["error_rms"] < 0.2
