@@ -36,6 +36,8 @@ _ORDER = 2
 _NEARLY = 0.8
 #: A lag at which less of the movement overlaps proves nothing: rest fits rest at any lag.
 _LEAST_OVERLAP = 0.5
+#: Two repetitions must fit into a stretch for it to have a period; its share of the stretch, with some room.
+_LONGEST_LAG = 0.55
 #: Below it there is no rhythm; peaks are then counted as they are.
 _LEAST_RHYTHM = 0.3
 #: Periods that two neighbouring peaks are apart at least.
@@ -139,7 +141,7 @@ def _filtered(values: npt.NDArray[np.float32], band: _Band, *, integrated: int) 
 
 def _period(posture: _Floats, *, shortest: float, longest: float) -> tuple[float, float]:
     """Period in samples, and how well the signal fits itself one period later, 0 to 1; both 0 where nothing repeats."""
-    fit = _autocorrelation(posture, min(int(longest) + 2, int(0.75 * len(posture))))
+    fit = _autocorrelation(posture, min(int(longest) + 2, int(_LONGEST_LAG * len(posture))))
     peaks, _ = find_peaks(fit)
     peaks = peaks[(peaks >= np.floor(shortest)) & (fit[peaks] > 0)]
     if not len(peaks):
