@@ -19,12 +19,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ml.preprocessing.examples import load_examples
+from ml.registry import ModelVersion, Registry
+from ml.storage import load
 from warehouse.errors import KinelakeError, Reason
+from warehouse.home import Home
 
 #: Largest difference of a probability that counts as the same answer.
 TOLERANCE = 1e-4
 _OPSET = 18
 _TIMED = 50
+_COMPARED = 500
 
 
 class ExportRefused(KinelakeError):
@@ -91,6 +96,19 @@ def export(estimator: Any, signals: npt.NDArray[np.float32], folder: Path) -> tu
     with _quiet():
         quantize_dynamic(whole, small, weight_type=QuantType.QInt8)
     return exported, _measured(small, signals, truth)
+
+
+def export_version(version: ModelVersion, registry: Registry, home: Home, folder: Path) -> tuple[OnnxFile, OnnxFile]:
+    """Export a registered version, held against the original on examples of its own training table.
+
+    Raises
+    ------
+    ExportRefused, ModelRefused
+        As `export` and `ml.storage.load` say.
+    """
+    table = load_examples(version.task, version.fingerprint, home)
+    rows = np.flatnonzero(table.original)[:_COMPARED]
+    return export(load(registry.artifact(version)).estimator, table.signals[rows], folder)
 
 
 def _write(estimator: Any, shape: tuple[int, ...], path: Path) -> None:

@@ -8,9 +8,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ml.evaluation.intervals import Interval
 from studies.study import Promotion
 
 _WORDS = {"macro_f1": "a macro F1", "accuracy": "an accuracy", "precision": "a precision", "recall": "a recall"}
+
+
+@dataclass(frozen=True)
+class Rivalry:
+    """Champion and challenger beside each other on the same examples.
+
+    Parameters
+    ----------
+    challenger, champion : float
+        Their scores.
+    lead : Interval
+        Of the challenger's score less the champion's, over other people like these.
+    groups : int
+        Held-out groups that neither has learnt from.
+    examples : int
+    """
+
+    challenger: float
+    champion: float
+    lead: Interval
+    groups: int
+    examples: int
 
 
 @dataclass(frozen=True)
@@ -25,21 +48,35 @@ class Candidate:
         The study's metric in the cross-validation, which chooses among the families; where there is none, in the test.
     score : float
         The study's metric in the test, or in the cross-validation where nothing is held out.
+    worst : float
+        Macro F1 of the participant with whom it does worst.
     """
 
     version: int
     family: str
     selection: float
     score: float
+    worst: float
 
 
 @dataclass(frozen=True)
 class Champion:
-    """The version that answers now, with the score it was promoted for."""
+    """The version that answers now.
+
+    Parameters
+    ----------
+    version : int
+    family : str
+    score : float
+        That it was promoted for.
+    rivalry : Rivalry or None
+        How it does beside the best candidate on people whom neither has learnt from; None if there are no such people.
+    """
 
     version: int
     family: str
     score: float
+    rivalry: Rivalry | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +124,7 @@ def decide(
     Examples
     --------
     >>> gate = Promotion(at_least=0.8)
-    >>> decide([Candidate(1, "svm", 0.7, 0.7)], None, gate, honest=True, statement="").sentence
+    >>> decide([Candidate(1, "svm", 0.7, 0.7, 0.5)], None, gate, honest=True, statement="").sentence
     'Nothing was promoted: the best, svm (version 1), reaches a macro F1 of 0.700; the study asks for at least 0.800.'
     """
     best = max(candidates, key=lambda candidate: candidate.selection)
@@ -105,14 +142,40 @@ def _obstacle(best: Candidate, champion: Champion | None, promotion: Promotion, 
     reached = f"Nothing was promoted: the best, {best.family} (version {best.version}), reaches {metric} of {best.score:.3f}"
     if best.score < promotion.at_least:
         return f"{reached}; the study asks for at least {promotion.at_least:.3f}."
+    if best.worst < promotion.worst_participant:
+        worst = f"with one participant it reaches a macro F1 of only {best.worst:.3f}"
+        return f"{reached}, but {worst}; the study asks for {promotion.worst_participant:.3f} with everybody."
+    if champion and champion.rivalry:
+        return _beaten(champion, champion.rivalry, promotion, metric, reached)
     if champion and best.score < champion.score + promotion.beat_champion_by:
         return f"{reached}; the champion, {_named(champion)}, has {champion.score:.3f}{_margin(promotion)}."
     return None
 
 
+def _beaten(champion: Champion, rivalry: Rivalry, promotion: Promotion, metric: str, reached: str) -> str | None:
+    lead = rivalry.lead.low if promotion.beyond_chance else rivalry.challenger - rivalry.champion
+    if lead >= promotion.beat_champion_by:
+        return None
+    sure = (
+        f" (95 % interval of the difference: {rivalry.lead.low:+.3f} to {rivalry.lead.high:+.3f})"
+        if promotion.beyond_chance
+        else ""
+    )
+    return f"{reached}; {_side_by_side(champion, rivalry, metric)}{sure}{_margin(promotion)}."
+
+
+def _side_by_side(champion: Champion, rivalry: Rivalry, metric: str) -> str:
+    return (
+        f"asked about the same {rivalry.groups} held-out groups that neither has learnt from, it reaches {metric} of "
+        f"{rivalry.challenger:.3f} and the champion, {_named(champion)}, {rivalry.champion:.3f}"
+    )
+
+
 def _praise(best: Candidate, champion: Champion | None, promotion: Promotion, metric: str) -> str:
     reached = f"{best.family} (version {best.version}) became champion: it reaches {metric} of {best.score:.3f}"
     before = f", and the champion before, {_named(champion)}, had {champion.score:.3f}{_margin(promotion)}" if champion else ""
+    if champion and champion.rivalry:
+        before = f"; {_side_by_side(champion, champion.rivalry, metric)}{_margin(promotion)}"
     return f"{reached}; the study asks for at least {promotion.at_least:.3f}{before}."
 
 

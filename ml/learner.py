@@ -71,11 +71,16 @@ class Learner:
 
     def answer(self, taught: Rows, tested: Rows) -> npt.NDArray[np.float64]:
         """Learn from some rows and return the probabilities for others, shape (tested, labels of the table)."""
+        return self.answer_and_estimator(taught, tested)[0]
+
+    def answer_and_estimator(self, taught: Rows, tested: Rows) -> tuple[npt.NDArray[np.float64], Any]:
+        """Return what `answer` does, and the estimator that answered; None where the rows had one label only."""
         known = np.unique(self.table.labels[taught])
         if len(known) > 1:
-            return self.said(self.fit(taught), tested)
+            estimator = self.fit(taught)
+            return self.said(estimator, tested), estimator
         # All that such rows can teach is to say their one label.
-        return np.tile((self._labels() == known).astype(np.float64), (len(tested), 1))
+        return np.tile((self._labels() == known).astype(np.float64), (len(tested), 1)), None
 
     def evaluate(self, rows: Rows, said: npt.NDArray[np.float64], *, protocol: str) -> Evaluation:
         """Score probabilities."""

@@ -164,6 +164,18 @@ class Registry:
         """Return the version that answers for a task; None if nothing was promoted yet or the task is unknown."""
         return next((found for found in self._versions(task) if found.alias == CHAMPION), None)
 
+    def asked_for(self, task: str, version: int | None) -> ModelVersion:
+        """Return a version by number, or without one the champion, or else the newest.
+
+        Raises
+        ------
+        UnknownName
+            If the task or the version is not there.
+        """
+        if version is not None:
+            return self.version(task, version)
+        return self.champion(task) or self.versions(task)[-1]
+
     def aliases(self) -> dict[tuple[str, int], str]:
         """Return ``{(task, version): "champion" or "challenger"}`` for every version that has one."""
         return {(model.name, int(version)): alias for model in self._store.models() for alias, version in model.aliases.items()}

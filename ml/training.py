@@ -9,34 +9,38 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from ml.code_version import code_version
-from ml.evaluation import CROSS_VALIDATION, TEST, Evaluation
+from ml.describing import Sample, describe, write_examples
+from ml.evaluation import AUTHORS, CROSS_VALIDATION, TEST, Evaluation
 from ml.gate import Candidate, Champion, Decision, decide
 from ml.learner import Learner, Rows
+from ml.model_rows import evaluations_of, write_rows
 from ml.models import FAMILIES, create
 from ml.preprocessing.examples import TrainingTable, freeze_examples, training_fingerprint
 from ml.preprocessing.selection import find_task
 from ml.registry import ModelVersion, Registry
+from ml.report.telling import write_page
+from ml.rivalry import compare
 from ml.search import EVERYTHING, Trial, check_search, chosen_parameters, find_parameters
-from ml.storage import read_description, save
+from ml.storage import save
 from ml.transfer import Source, check_pretrain, compare_with_scratch, open_source
 from studies.learning import Model
 from studies.study import Study, Task
 from warehouse.errors import Reason, StudyError
 from warehouse.home import Home
-from warehouse.lake import Lake
-from warehouse.schemas import TABLES
 
+_OF_THE_TABLE = (
+    *("labels", "participants", "recordings", "segments", "examples", "copies_dropped"),
+    *("authors_protocol", "authors_statement"),
+)
 _Say = Callable[[str], None]
-_TRIALS = pa.schema([field for field in TABLES["trials"].schema if field.name not in ("task", "fingerprint")])
 
 
 @dataclass(frozen=True)
@@ -105,8 +109,11 @@ def train_task(study: Study, task: str, home: Home, *, progress: _Say | None = N
         table = freeze_examples(study, task, home)
         fingerprint = table.meta.fingerprint
         versions = [_version(_Training(table, model, recipe, source, registry, say)) for model in recipe.models]
-        registry.settle(name, registry.settled(name, fingerprint) or _decision(table, versions, recipe, registry))
-        _write_rows(name, fingerprint, registry, home)
+        registry.settle(name, registry.settled(name, fingerprint) or _decision(table, versions, recipe, registry, home))
+        versions = list(_of_training(registry, name, fingerprint))
+        write_rows(versions, registry, home)
+        for version in versions:
+            write_page(version, registry, home)
         registry.complete(name, fingerprint)
         return _outcome(registry, name, fingerprint, already_trained=False)
 
@@ -157,7 +164,7 @@ def _version(training: _Training) -> ModelVersion:
         training.say(f"{meta.task}: {family} is registered already, as version {there.version}")
         return there
     taught, tested = table.held_out() or (np.arange(len(table.labels)), None)
-    evaluations, trials = _cross_validation(training)
+    evaluations, trials, sample = _cross_validation(training)
     learner, last = training.tuned(taught, EVERYTHING)
     training.say(f"{meta.task}: {family} learns from {len(taught)} examples")
     started = time.perf_counter()
@@ -165,6 +172,8 @@ def _version(training: _Training) -> ModelVersion:
     seconds = time.perf_counter() - started
     if tested is not None:
         evaluations.append(learner.evaluate(tested, learner.said(estimator, tested), protocol=TEST))
+        sample = Sample(estimator, taught, tested)
+    described, examples = describe(learner, sample, say=training.say) if sample else ({}, ())
     draft = ModelVersion(
         task=meta.task,
         version=0,
@@ -183,31 +192,52 @@ def _version(training: _Training) -> ModelVersion:
         artifact=f"models/{meta.task}/{meta.fingerprint}/{family}",
     )
     kept = {
-        "evaluations": [evaluation.to_json() for evaluation in evaluations],
+        "evaluations": [evaluation.to_json() for evaluation in [*evaluations, *_by_the_authors(training, learner)]],
         "trials": [asdict(trial) for trial in [*trials, *last]],
         "curves": getattr(estimator, "curves_", []),
+        **described,
         **_transfer(training, learner),
     }
     save(registry.artifact(draft), estimator, family=family, facts={**_facts(table, draft), **kept})
+    write_examples(registry.artifact(draft), examples)
     metrics = {f"{found.protocol}.{name}": value for found in evaluations for name, value in found.overall().items()}
     registry.log_trials(draft, recipe.promote.metric, last)
     return registry.register(draft, metrics=metrics, files={f"{name}.json": content for name, content in kept.items() if content})
 
 
-def _cross_validation(training: _Training) -> tuple[list[Evaluation], list[Trial]]:
-    """Every fold is answered by a model that never saw it; the answers of all folds are scored together."""
+def _cross_validation(training: _Training) -> tuple[list[Evaluation], list[Trial], Sample | None]:
+    """Every fold is answered by a model that never saw it; the answers of all folds are scored together.
+
+    The first of these models is kept, with the rows that it never saw.
+    """
     table, learner = training.table, training.learner
     rounds = list(table.rounds())
-    said, trials = [], []
+    said, trials, sample = [], [], None
     for number, (taught, tested) in enumerate(rounds, start=1):
         training.say(f"{table.meta.task}: {learner.family}, fold {number} of {len(rounds)}")
         tuned, tried = training.tuned(taught, f"without_fold_{number}")
-        said.append(tuned.answer(taught, tested))
+        answers, estimator = tuned.answer_and_estimator(taught, tested)
+        said.append(answers)
         trials += tried
+        if sample is None and estimator is not None:
+            sample = Sample(estimator, taught, tested)
     if not rounds:
-        return [], []
+        return [], [], None
     rows = np.concatenate([tested for _, tested in rounds])
-    return [learner.evaluate(rows, np.concatenate(said), protocol=CROSS_VALIDATION)], trials
+    return [learner.evaluate(rows, np.concatenate(said), protocol=CROSS_VALIDATION)], trials, sample
+
+
+def _by_the_authors(training: _Training, learner: Learner) -> list[Evaluation]:
+    """The same family by the protocol of the study's authors, where the task names one."""
+    sides = training.table.authors
+    if sides is None:
+        return []
+    held_out = sides.held_out()
+    rounds = [held_out] if held_out is not None else list(sides.rounds())
+    training.say(f"{training.table.meta.task}: {learner.family} by the authors' own protocol")
+    said = [learner.answer(taught, tested) for taught, tested in rounds]
+    rows = np.concatenate([tested for _, tested in rounds])
+    return [learner.evaluate(rows, np.concatenate(said), protocol=AUTHORS)]
 
 
 def _transfer(training: _Training, learner: Learner) -> dict[str, Any]:
@@ -233,54 +263,29 @@ def _facts(table: TrainingTable, version: ModelVersion) -> dict[str, Any]:
         "seed": version.seed,
         "honest": meta.honest,
         "statement": meta.statement,
+        "table": {name: getattr(meta, name) for name in _OF_THE_TABLE},
     }
 
 
-def _evaluations(version: ModelVersion, registry: Registry) -> list[Evaluation]:
-    kept = read_description(registry.artifact(version))["facts"]["evaluations"]
-    return [Evaluation.from_json(content) for content in kept]
-
-
-def _decision(table: TrainingTable, versions: Sequence[ModelVersion], recipe: Task, registry: Registry) -> Decision:
+def _decision(table: TrainingTable, versions: Sequence[ModelVersion], recipe: Task, registry: Registry, home: Home) -> Decision:
     metric = recipe.promote.metric
     candidates = [
-        Candidate(version.version, version.family, _evaluations(version, registry)[0].overall()[metric], version.scores[metric])
+        Candidate(
+            version.version,
+            version.family,
+            selection=evaluations_of(version, registry)[0].overall()[metric],
+            score=version.scores[metric],
+            worst=version.scores["worst_participant_f1"],
+        )
         for version in versions
     ]
     present = registry.champion(table.meta.task)
-    champion = Champion(present.version, present.family, present.scores[metric]) if present else None
+    champion = None
+    if present:
+        best = max(zip(candidates, versions, strict=True), key=lambda pair: pair[0].selection)[1]
+        rivalry = compare(best, present, table, registry, home, metric=metric)
+        champion = Champion(present.version, present.family, present.scores[metric], rivalry)
     return decide(candidates, champion, recipe.promote, honest=table.meta.honest, statement=table.meta.statement)
-
-
-def _write_rows(task: str, fingerprint: str, registry: Registry, home: Home) -> None:
-    versions = _of_training(registry, task, fingerprint)
-    lake, where = Lake(home), {"task": task, "fingerprint": fingerprint}
-    scores = [row for version in versions for row in _score_rows(version, registry)]
-    trials = [row for version in versions for row in _trial_rows(version, registry)]
-    lake.replace("evaluations", pa.Table.from_pylist(scores), where=where)
-    lake.replace("trials", pa.Table.from_pylist(trials, schema=_TRIALS), where=where)
-    lake.replace("models", pa.Table.from_pylist([_model_row(version) for version in versions]), where=where)
-
-
-def _score_rows(version: ModelVersion, registry: Registry) -> list[dict[str, Any]]:
-    return [
-        {"version": version.version, "family": version.family, "protocol": evaluation.protocol, **score._asdict()}
-        for evaluation in _evaluations(version, registry)
-        for score in evaluation.scores()
-    ]
-
-
-def _trial_rows(version: ModelVersion, registry: Registry) -> list[Mapping[str, Any]]:
-    kept = read_description(registry.artifact(version))["facts"]["trials"]
-    return [{"family": version.family, **trial, "parameters": json.dumps(trial["parameters"], sort_keys=True)} for trial in kept]
-
-
-def _model_row(version: ModelVersion) -> dict[str, Any]:
-    same = (
-        "version", "family", "protocol", "honest", "gate", "promoted", "seed", "code_version", "trained_at",
-        "train_seconds", "parameters_count", "artifact",
-    )  # fmt: skip
-    return {name: getattr(version, name) for name in same} | {"parameters": json.dumps(version.parameters, sort_keys=True)}
 
 
 def _of_training(registry: Registry, task: str, fingerprint: str) -> tuple[ModelVersion, ...]:

@@ -100,11 +100,27 @@ class ManifestDraft(Strict):
 
 
 class Promotion(Strict):
-    """The gate: what a version must reach on honest splits to become champion."""
+    """The gate: what a version must reach on honest splits to become champion.
+
+    Parameters
+    ----------
+    metric : str
+        Score that decides.
+    at_least : float
+        What must be reached.
+    beat_champion_by : float
+        How much better than the champion; less than 0 allows that much worse.
+    beyond_chance : bool
+        Ask that of the lower end of the difference's 95 % interval over the people that both were tested on.
+    worst_participant : float
+        Macro F1 that every tested participant must reach.
+    """
 
     metric: Metric = "macro_f1"
     at_least: Share
     beat_champion_by: Annotated[float, Field(ge=-1, le=1)] = 0.0
+    beyond_chance: bool = False
+    worst_participant: Share = 0.0
 
 
 class Task(Strict):

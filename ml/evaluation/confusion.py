@@ -18,6 +18,8 @@ from ml.evaluation.intervals import Interval, accuracy, bootstrap_intervals, mac
 
 CROSS_VALIDATION = "cross_validation"
 TEST = "test"
+#: The protocol of the study's authors: reported beside the one that decides.
+AUTHORS = "authors"
 
 _Texts = npt.NDArray[np.str_]
 
@@ -38,7 +40,7 @@ class Evaluation:
     Parameters
     ----------
     protocol : str
-        ``cross_validation`` (each fold predicted by a model of the other folds, all pooled) or ``test``.
+        ``cross_validation`` (each fold predicted by a model of the other folds, all pooled), ``test`` or ``authors``.
     labels : tuple of str
         Labels that are true or predicted for some example, sorted.
     confusion : tuple of tuple of int
@@ -165,7 +167,7 @@ def evaluate(answers: Answers, *, protocol: str, seed: int = 0) -> Evaluation:
     ----------
     answers : Answers
     protocol : str
-        ``cross_validation`` or ``test``.
+        ``cross_validation``, ``test`` or ``authors``.
     seed : int
         Of the bootstrap.
     """

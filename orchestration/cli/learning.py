@@ -1,7 +1,8 @@
-"""Commands for ML engineers: models, promote, rollback, classify."""
+"""Commands for ML engineers: models, card, export, promote, rollback, classify."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from orchestration.cli.face import face
 
 _Task = Annotated[str, typer.Argument(help="<study>.<task>")]
+_Version = Annotated[int | None, typer.Option(help="Its number; the champion if left out.")]
 _Who = Annotated[str, typer.Option(help="Who decides.")]
 _Why = Annotated[str, typer.Option(help="Why.")]
 
@@ -26,6 +28,40 @@ def models(context: typer.Context, task: Annotated[str | None, typer.Argument(he
     shown.table([without_gate(row) for row in rows], empty="no model yet: kinelake run trains what can be trained")
     for sentence in dict.fromkeys(f"{row['task']} {row['version']}: {row['gate']}" for row in rows):
         shown.answer(sentence)
+
+
+def card(context: typer.Context, task: _Task, version: _Version = None) -> None:
+    """Write the page of a model version: scores, curves, explanations, drift and model card."""
+    from ml.registry import Registry
+    from ml.report.telling import write_page
+
+    shown = face(context)
+    registry = Registry(shown.home)
+    page = write_page(registry.asked_for(task, version), registry, shown.home)
+    shown.answer({"page": str(page)}, str(page))
+
+
+def export(
+    context: typer.Context,
+    task: _Task,
+    out: Annotated[Path, typer.Option(help="Folder for model.onnx and model.int8.onnx.")],
+    version: _Version = None,
+) -> None:
+    """Export a model version to ONNX, as trained and with weights in 8 bits, held against the original."""
+    from ml.export import export_version
+    from ml.registry import Registry
+
+    shown = face(context)
+    registry = Registry(shown.home)
+    files = export_version(registry.asked_for(task, version), registry, shown.home, out)
+    if shown.as_json:
+        shown.answer([{**asdict(file), "path": str(file.path)} for file in files])
+        return
+    for file in files:
+        shown.answer(
+            f"{file.path}: {file.bytes / 1000:,.0f} kB, {file.latency_ms:.2f} ms for one example, "
+            f"{file.agreement:.1%} of the answers as the model's, probabilities within {file.difference:.2g}"
+        )
 
 
 def promote(context: typer.Context, task: _Task, version: Annotated[int, typer.Argument()], who: _Who, why: _Why) -> None:
@@ -66,5 +102,5 @@ def classify(
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (models, promote, rollback, classify):
+    for command in (models, card, export, promote, rollback, classify):
         app.command()(command)

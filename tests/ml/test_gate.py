@@ -5,12 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.gate import Candidate, Champion, decide
+from ml.evaluation.intervals import Interval
+from ml.gate import Candidate, Champion, Rivalry, decide
 from studies.study import Promotion
 
 HONEST = {"honest": True, "statement": "The scores are for people whom the model never saw in training."}
 GATE = Promotion(metric="macro_f1", at_least=0.6, beat_champion_by=0.02)
-FOREST, HYBRID = Candidate(1, "random_forest", 0.70, 0.72), Candidate(2, "cnn_gru", 0.75, 0.71)
+FOREST, HYBRID = Candidate(1, "random_forest", 0.70, 0.72, 0.6), Candidate(2, "cnn_gru", 0.75, 0.71, 0.5)
 
 
 def test_the_best_in_the_cross_validation_becomes_champion_even_if_another_scores_higher_in_the_test() -> None:
@@ -52,7 +53,7 @@ def test_an_equal_score_is_enough_where_no_margin_is_asked() -> None:
 
 def test_a_score_that_is_not_honest_promotes_nothing_however_high() -> None:
     statement = "'jump' was recorded by P1 only, so a model can score by telling the people apart."
-    perfect = [Candidate(1, "svm", 1.0, 1.0), Candidate(2, "cnn", 0.9, 0.9)]
+    perfect = [Candidate(1, "svm", 1.0, 1.0, 1.0), Candidate(2, "cnn", 0.9, 0.9, 0.9)]
     decision = decide(perfect, None, GATE, honest=False, statement=statement)
     assert (decision.promoted, decision.best) == (None, 1)
     assert decision.sentence == f"Nothing was promoted, for the scores are not honest. {statement}"
@@ -60,7 +61,7 @@ def test_a_score_that_is_not_honest_promotes_nothing_however_high() -> None:
 
 
 def test_of_equals_the_first_that_the_study_names_is_chosen() -> None:
-    assert decide([Candidate(5, "svm", 0.8, 0.8), Candidate(4, "cnn", 0.8, 0.9)], None, GATE, **HONEST).best == 5
+    assert decide([Candidate(5, "svm", 0.8, 0.8, 0.8), Candidate(4, "cnn", 0.8, 0.9, 0.8)], None, GATE, **HONEST).best == 5
 
 
 SHARES = st.floats(0, 1)
@@ -76,7 +77,7 @@ SHARES = st.floats(0, 1)
 def test_whatever_the_scores_the_gate_lets_at_most_the_best_through(
     scores: list[tuple[float, float]], present: float | None, at_least: float, margin: float, honest: bool
 ) -> None:
-    candidates = [Candidate(number, "svm", *pair) for number, pair in enumerate(scores, start=1)]
+    candidates = [Candidate(number, "svm", *pair, worst=0.5) for number, pair in enumerate(scores, start=1)]
     champion = None if present is None else Champion(99, "cnn", present)
     gate = Promotion(at_least=at_least, beat_champion_by=margin)
     decision = decide(candidates, champion, gate, honest=honest, statement="")
@@ -86,3 +87,27 @@ def test_whatever_the_scores_the_gate_lets_at_most_the_best_through(
     assert decision.promoted == (best.version if passes else None)
     assert decision.sentences.keys() == {candidate.version for candidate in candidates}
     assert decision.sentences[decision.best] == decision.sentence
+
+
+def test_a_rival_on_the_same_people_counts_more_than_the_scores_of_two_trainings() -> None:
+    beaten = Rivalry(challenger=0.80, champion=0.70, lead=Interval(-0.02, 0.2), groups=4, examples=90)
+    present = Champion(7, "svm", 0.95, beaten)  # promoted with a score on other people
+    decision = decide([HYBRID], present, GATE, **HONEST)
+    assert decision.promoted == 2
+    assert "same 4 held-out groups that neither has learnt from" in decision.sentence
+
+
+def test_a_lead_that_chance_explains_promotes_nothing_where_the_study_asks_for_more() -> None:
+    close = Rivalry(challenger=0.80, champion=0.70, lead=Interval(-0.02, 0.2), groups=4, examples=90)
+    strict = GATE.model_copy(update={"beyond_chance": True})
+    decision = decide([HYBRID], Champion(7, "svm", 0.5, close), strict, **HONEST)
+    assert decision.promoted is None
+    assert "95 % interval of the difference: -0.020 to +0.200" in decision.sentence
+
+
+def test_one_person_with_whom_it_fails_is_enough_where_the_study_asks_for_everybody() -> None:
+    floor = GATE.model_copy(update={"worst_participant": 0.55})
+    assert decide([HYBRID], None, floor, **HONEST).sentence == (
+        "Nothing was promoted: the best, cnn_gru (version 2), reaches a macro F1 of 0.710, but with one participant it reaches "
+        "a macro F1 of only 0.500; the study asks for 0.550 with everybody."
+    )

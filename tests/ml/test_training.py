@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ import pyarrow.compute as pc
 import pytest
 
 import ml.training
+from ml.drifting import in_words, is_steady, measure_drift
 from ml.mlflow_store import MlflowStore
 from ml.preprocessing.batch import resample_batch, segment_batch
 from ml.preprocessing.examples import load_examples
 from ml.registry import PromotionRefused, Registry
-from ml.storage import load
+from ml.storage import load, read_description
 from ml.training import TrainingOutcome, train_task
 from studies.study import Study
 from tests.ml.conftest import movement_study
@@ -251,7 +253,7 @@ def test_new_recordings_are_trained_on_and_must_reach_the_champion(ready: Home, 
     assert after.fingerprint != before.fingerprint
     assert registry.trained_fingerprint(TASK) == after.fingerprint
     assert (before.promoted, after.promoted) == (1, None)
-    assert "the champion, svm (version 1), has" in after.sentence
+    assert "asked about the same 2 held-out groups that neither has learnt from" in after.sentence
     assert registry.aliases() == {(TASK, 1): "champion", (TASK, 2): "challenger"}
     assert {row["version"] for row in rows(ready, "models")} == {1, 2}
 
@@ -311,3 +313,38 @@ def test_without_accepted_recordings_there_is_nothing_to_learn_from(home: Home, 
     write_batch(home, study, "b1", cohort(people=3), complete=False)
     with pytest.raises(TrainingRefused, match="nothing_to_learn_from"):
         train_task(study, "movement", home)
+
+
+def test_every_version_has_a_page_with_what_its_training_kept(trained: Trained) -> None:
+    home, _, outcome = trained
+    registry = Registry(home)
+    for version in outcome.versions:
+        page = (registry.artifact(version) / "report.html").read_text(encoding="utf-8")
+        for said in (outcome.statement, "Which channels count", "Which moments count", "Model card", version.fingerprint):
+            assert said in page, said
+        facts = read_description(registry.artifact(version))["facts"]
+        assert len(facts["importance"]) == len(facts["channels"])
+        assert facts["inference_ms"] > 0
+        assert set(facts["reference"]["labels"]) == set(facts["table"]["labels"])
+
+
+def test_a_batch_like_the_champions_own_is_steady_and_one_from_a_sensor_turned_round_is_not(
+    trained: Trained, tmp_path: Path
+) -> None:
+    whole, study, _ = trained
+    shutil.copytree(whole.root, tmp_path / "home")
+    home = Home.at(tmp_path / "home")
+    assert is_steady(measure_drift("b1", study, home))
+    shifted = [
+        replace(one, streams={name: (t_ns, 30 * values + 50) for name, (t_ns, values) in one.streams.items()})
+        for one in cohort(people=3)
+    ]
+    shifted = [replace(one, recording_id=f"x{one.recording_id}", participant=f"Q{one.participant}") for one in shifted]
+    write_batch(home, study, "b2", shifted, received_after_s=60)
+    resample_batch("b2", study, home)
+    segment_batch("b2", study, home)
+    found = measure_drift("b2", study, home)
+    assert not is_steady(found)
+    assert "features lie elsewhere" in in_words(found)
+    kept = Lake(home).read("drift", where={"batch_id": "b2"})
+    assert any(kept["shifted"].to_pylist())
