@@ -9,12 +9,11 @@ from assets.resources import HomeResource
 from ingestion.batch import read_batch
 from ingestion.landing import take, waiting
 from ingestion.receipt import Receipt
+from ingestion.rows import READ_TABLES
 from ingestion.vault import Vault
 from warehouse.errors import DeliveryRefused, KinelakeError
 from warehouse.home import Home
 from warehouse.schemas import TABLES
-
-_READ = ("files", "recordings", "streams", "samples", "fingerprints", "gaps", "repairs", "annotations", "findings")
 
 
 @dg.asset(partitions_def=BATCHES, group_name="ingestion", output_required=False, kinds={"file"})
@@ -40,7 +39,7 @@ def raw_files(context: dg.AssetExecutionContext, home: HomeResource) -> Iterator
 
 
 @dg.multi_asset(
-    specs=[dg.AssetSpec(name, deps=[raw_files], description=TABLES[name].comment, kinds={"deltalake"}) for name in _READ],
+    specs=[dg.AssetSpec(name, deps=[raw_files], description=TABLES[name].comment, kinds={"deltalake"}) for name in READ_TABLES],
     partitions_def=BATCHES,
     group_name="ingestion",
     name="read",
@@ -50,7 +49,7 @@ def read(context: dg.AssetExecutionContext, home: HomeResource) -> Iterator[dg.M
     receipt, study = home.batch(context.partition_key)
     summary = read_batch(receipt, study, home.open())
     context.log.info(f"{summary.files} files, {summary.recordings} recordings, {summary.samples:,} readings")
-    for name in _READ:
+    for name in READ_TABLES:
         yield dg.MaterializeResult(asset_key=name, metadata={"rows": getattr(summary, name, 0)})
 
 

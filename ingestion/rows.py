@@ -6,6 +6,7 @@ Belongs here: which column is filled from what. Their types and meaning are in `
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -29,6 +30,12 @@ BLOCK_ROWS = 1 << 18
 
 #: `files.format` of a file that says what was done when in a recording.
 ANNOTATIONS = "annotations"
+
+#: Tables that reading writes.
+READ_TABLES = ("files", "recordings", "streams", "samples", "fingerprints", "gaps", "repairs", "annotations", "findings")
+
+#: Raise it where a column that is there means something else than before, so that every batch is read again.
+_READING = 1
 
 _NS_PER_US = 1_000
 _NS_PER_S = 1e9
@@ -120,11 +127,19 @@ class Rows:
         return pa.Table.from_pylist(rows, schema=schema)
 
 
+def _reading_version() -> str:
+    columns = {name: {field.name: str(field.type) for field in TABLES[name].schema} for name in READ_TABLES}
+    return hashlib.sha256(json.dumps([_READING, columns], sort_keys=True).encode()).hexdigest()[:12]
+
+
 def unpartitioned(name: str) -> pa.Schema:
     """Return the schema of a table without its partition columns, which `Lake.replace` fills."""
     table = TABLES[name]
     return pa.schema([field for field in table.schema if field.name not in table.partition_by])
 
+
+#: Batches that another version read are read again: it is another one if a table that reading writes has other columns.
+READING_VERSION = _reading_version()
 
 SAMPLES = unpartitioned("samples")
 _FINGERPRINTS = unpartitioned("fingerprints")
@@ -171,6 +186,7 @@ def _file_row(file: DeliveredFile, read: ReadRecording, places: Sequence[tuple[s
         "state": "set_aside" if blocking else "read",
         "reason": blocking[0] if blocking else None,
         "left_out": read.reading.left_out if len(read.delivered) == 1 else 0,
+        "reading_version": READING_VERSION,
     }
 
 

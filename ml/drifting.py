@@ -17,7 +17,7 @@ from ml.preprocessing.originals import cut_segments
 from ml.preprocessing.selection import segments_of_batch
 from ml.preprocessing.tensors import channel_names
 from ml.registry import Registry
-from ml.storage import read_description
+from ml.storage import ModelRefused, read_description
 from studies.study import Study
 from warehouse.home import Home
 from warehouse.lake import Lake
@@ -40,7 +40,8 @@ class TaskDrift:
 def measure_drift(batch_id: str, study: Study, home: Home) -> tuple[TaskDrift, ...]:
     """Hold a batch against the training table of every champion of its study; write `drift`.
 
-    Tasks without a champion, or whose recipe is another one since, have nothing to compare with and are left out.
+    Tasks without a champion, or whose recipe is another one since, have nothing to compare with and are left out; so are those
+    whose champion cannot be read any more, because an older version of this code wrote it: their next training mends that.
 
     Parameters
     ----------
@@ -78,7 +79,10 @@ def _of_task(batch_id: str, study: Study, task: str, home: Home) -> TaskDrift | 
     champion = registry.champion(f"{study.study}.{task}")
     if champion is None:
         return None
-    facts = read_description(registry.artifact(champion))["facts"]
+    try:
+        facts = read_description(registry.artifact(champion))["facts"]
+    except ModelRefused:
+        return None
     cut_alike = all(facts["recipe"][part] == recipe.model_dump(mode="json")[part] for part in ("input", "segment"))
     segments = segments_of_batch(batch_id, study, task, home)
     if "reference" not in facts or not cut_alike or not segments.num_rows:

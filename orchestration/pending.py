@@ -6,11 +6,13 @@ Belongs here: comparing what is with what should be. Who runs it is in `orchestr
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from ingestion.landing import waiting
 from ingestion.receipt import Receipt
+from ingestion.rows import READING_VERSION
 from ingestion.vault import Vault
 from ml.preprocessing.examples import training_fingerprint
 from ml.registry import Registry
@@ -21,8 +23,14 @@ from warehouse.errors import KinelakeError, Reason, UnknownName, did_you_mean
 from warehouse.home import Home
 from warehouse.lake import Lake
 
-_Versions = tuple[str, str, int]
-_VERSIONS = ("contract_version", "recipe_version", "decisions")
+
+class _Versions(NamedTuple):
+    """What a batch's tables depend on beside its bytes; fields are columns of table `batches` and documented there."""
+
+    contract_version: str | None
+    recipe_version: str | None
+    decisions: int
+    reading_version: str | None
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ def pending_batches(home: Home) -> list[Pending]:
     """Deliveries that are not in the lake as their study of today and people's decisions want them.
 
     A new contract or decision asks for another judging, a new recipe for other cuts; delivered files are read for batches that
-    never were, and where a unit is corrected for the second time.
+    never were, where a unit is corrected for the second time, and where an older version of this code read them otherwise.
     """
     vault, completed = Vault(home), _completed(home)
     never_read = [vault.receipt(batch_id) for batch_id in vault.batch_ids() if batch_id not in completed]
@@ -83,7 +91,10 @@ def rejudgings(home: Home, *, study: str | None = None, batch_id: str | None = N
     _refuse_unknown("study", study, {batch.study for batch in completed.values()})
     found = [batch for batch in completed.values() if study in (None, batch.study) and batch_id in (None, batch.batch_id)]
     wanted = [(batch, _wanted(batch, find_study(batch.study), decided)) for batch in found]
-    return [Pending(batch.batch_id, _state(batch, versions), "asked for", _judging(batch, home)) for batch, versions in wanted]
+    return [
+        Pending(batch.batch_id, _state(batch, versions), "asked for", _judging(batch, versions, home))
+        for batch, versions in wanted
+    ]
 
 
 def pending_landings(home: Home, *, failed: Callable[[KinelakeError], object]) -> list[Pending]:
@@ -106,12 +117,15 @@ def pending_tasks(home: Home) -> Iterator[Pending]:
 
 
 def _completed(home: Home) -> dict[str, _Batch]:
-    columns = ["batch_id", "study", "content_sha256", "received_at", *_VERSIONS]
+    columns = ["batch_id", "study", "content_sha256", "received_at", "files", *_Versions._fields]
     rows = Lake(home).read_remembered("batches").select(columns).sort_by("received_at").to_pylist()
-    return {
-        row["batch_id"]: _Batch(row["batch_id"], row["study"], row["content_sha256"], tuple(row[name] for name in _VERSIONS))
-        for row in rows
-    }
+    return {row["batch_id"]: _Batch(row["batch_id"], row["study"], row["content_sha256"], _versions(row)) for row in rows}
+
+
+def _versions(row: Mapping[str, Any]) -> _Versions:
+    # A batch that was erased to its last file has nothing that could be read again; before decisions were counted were none.
+    reading = row["reading_version"] if row["files"] else READING_VERSION
+    return _Versions(row["contract_version"], row["recipe_version"], row["decisions"] or 0, reading)
 
 
 def _unread(receipt: Receipt) -> _Batch:
@@ -126,7 +140,7 @@ def _due(batch: _Batch, study: Study, decided: Counter[str], home: Home) -> Iter
 
 
 def _wanted(batch: _Batch, study: Study, decided: Counter[str]) -> _Versions:
-    return study.contract_version, study.recipe_version, decided[batch.batch_id]
+    return _Versions(study.contract_version, study.recipe_version, decided[batch.batch_id], READING_VERSION)
 
 
 def _state(batch: _Batch, wanted: _Versions) -> str:
@@ -134,20 +148,24 @@ def _state(batch: _Batch, wanted: _Versions) -> str:
 
 
 def _job(batch: _Batch, wanted: _Versions, home: Home) -> str:
-    if batch.versions is None:
-        return "process_batch"
-    contract, _, decisions = batch.versions
-    return "recut_batch" if (contract, decisions) == (wanted[0], wanted[2]) else _judging(batch, home)
+    recut_is_enough = batch.versions is not None and batch.versions._replace(recipe_version=wanted.recipe_version) == wanted
+    return "recut_batch" if recut_is_enough else _judging(batch, wanted, home)
 
 
-def _judging(batch: _Batch, home: Home) -> str:
-    return "process_batch" if reading_needed(batch.batch_id, Lake(home)) else "rejudge_batch"
+def _judging(batch: _Batch, wanted: _Versions, home: Home) -> str:
+    read_as_today = batch.versions is not None and batch.versions.reading_version == wanted.reading_version
+    return "rejudge_batch" if read_as_today and not reading_needed(batch.batch_id, Lake(home)) else "process_batch"
 
 
 def _why(before: _Versions | None, wanted: _Versions) -> str:
     if before is None:
         return "never read"
-    parts = ("the contract of its study", "the clocks and cuts of its study", "what people decided about it")
+    parts = (
+        "the contract of its study",
+        "the clocks and cuts of its study",
+        "what people decided about it",
+        "the way files are read",
+    )
     return " and ".join(part for part, old, new in zip(parts, before, wanted, strict=True) if old != new) + " changed"
 
 

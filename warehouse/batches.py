@@ -47,6 +47,7 @@ def complete_batch(delivery: Delivered, home: Home, *, contract_version: str, re
     """
     lake = Lake(home)
     verdicts = lake.read("verdicts", columns=["accepted", "released_by", "decisions"], where={"batch_id": delivery.batch_id})
+    files = lake.read("files", columns=["reading_version"], where={"batch_id": delivery.batch_id})
     accepted = pc.sum(verdicts["accepted"]).as_py() or 0
     row = _row(delivery, COMPLETE) | {
         "recordings": verdicts.num_rows,
@@ -56,6 +57,7 @@ def complete_batch(delivery: Delivered, home: Home, *, contract_version: str, re
         "decisions": pc.sum(verdicts["decisions"]).as_py() or 0,
         "contract_version": contract_version,
         "recipe_version": recipe_version,
+        "reading_version": pc.min(files["reading_version"]).as_py(),
         "completed_at": datetime.now(UTC),
     }
     rows = pa.Table.from_pylist([row], schema=TABLES["batches"].schema)

@@ -3,6 +3,9 @@
 Belongs here: everything that knows Delta's protocol, and what of it a process remembers. Rows are read and written in
 `warehouse.lake`.
 
+A table whose columns are fewer than the code's gets the missing ones with the next commit; none is ever dropped or retyped, and
+files from before have no value there.
+
 The library reads and makes tables and checkpoints. A commit is written here, because the library's own reads the names of all
 files before and after each: the cost of a batch would grow with the number of batches that came before it.
 """
@@ -24,7 +27,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Schema
 
 from warehouse.errors import LakeError, Reason
 from warehouse.parquet import fsync
@@ -43,6 +46,8 @@ _CONFIGURATION = {
     "delta.checkpointInterval": str(_CHECKPOINT_EVERY),
 }
 _TABLES_REMEMBERED = 256
+#: Property of a table: when it got its newest columns, in ms since 1970.
+_SINCE = "kinelake.columnsSince"
 _Name = tuple[str, int]  # path below the table's folder, time of writing in ms
 _Stamp = tuple[int, int]
 
@@ -61,12 +66,15 @@ class LakeFile:
         Value of every partition column.
     written_at : datetime
         When the file was written, UTC.
+    narrow : bool
+        True if it may lack columns of the table, because it was written before they were added.
     """
 
     folder: Path
     name: str
     partition: Mapping[str, str]
     written_at: datetime
+    narrow: bool
 
     @property
     def path(self) -> Path:
@@ -90,16 +98,19 @@ class Log:
     folder : Path
         The table's; it need not be there.
     table : Table
+
+    Every method raises `LakeError` (``column_retyped``) if a column has another type there than in `table`.
     """
 
     def __init__(self, folder: Path, table: Table) -> None:
         self._folder, self._table = folder, table
-        self._newest = _newest(folder)
+        self._newest, self._types = _newest(folder), _types_of(table)
+        self._nothing: Wanted = [set()] * len(table.partition_by)
 
     def version(self) -> int | None:
         """Return the newest version; None if the table was never written."""
-        found = self._newest.look([set()] * len(self._table.partition_by))
-        return None if found is None else found[0]
+        found = self._look(self._nothing)
+        return None if found is None else found.version
 
     def at(self, version: int | datetime | None = None, *, where: Where | None = None) -> TableVersion | None:
         """Return one version (default: the newest) with its files; None if the table was never written.
@@ -113,10 +124,15 @@ class Log:
             however many others there are.
         """
         wanted = self._wanted_folders(where or {})
-        found = self._newest.look(wanted)
-        if found is not None and version not in (None, found[0]):
+        found = self._look(wanted)
+        if found is not None and version not in (None, found.version):
             found = self._look_back(version, wanted)
-        return None if found is None else TableVersion(found[0], tuple(self._file(*name) for name in sorted(found[1])))
+        if found is None:
+            return None
+        columns = found.columns
+        lacking = not self._types.keys() <= columns.types.keys()
+        files = (self._file(name, ms, lacking or ms <= columns.since_ms) for name, ms in sorted(found.names))
+        return TableVersion(found.version, tuple(files))
 
     def create(self) -> None:
         """Make the table, if it is not there."""
@@ -145,6 +161,9 @@ class Log:
         version = after + 1
         now_ms = time.time_ns() // 1_000_000
         actions = [*(_removal(file, now_ms) for file in removed), *(_addition(one, now_ms) for one in added)]
+        now = self._look(self._nothing)
+        if now is not None and now.columns.types.keys() != self._types.keys():
+            actions.insert(0, self._widened(now_ms))
         _write_commit(_commit_file(self._folder, version), [_commit_info(now_ms), *actions])
         if version % _CHECKPOINT_EVERY == 0:
             self._checkpoint()
@@ -162,11 +181,41 @@ class Log:
         for made in (log / f"{newest:020d}.checkpoint.parquet", log / "_last_checkpoint", log):
             fsync(made)
 
-    def _look_back(self, version: int | datetime | None, wanted: Wanted) -> tuple[int, list[_Name]]:
+    def _look(self, wanted: Wanted) -> _Seen | None:
+        found = self._newest.look(wanted)
+        there = found.columns.types if found else {}
+        for name, kind in self._types.items():
+            if there.get(name, kind) != kind:
+                raise LakeError(_retyped(self._folder, name, there=there[name], here=kind))
+        return found
+
+    def _widened(self, now_ms: int) -> dict[str, Any]:
+        """The table lacks columns that this code has, or the other way round: from now on it has all, and no file has to."""
+        names = self._newest.look([None] * len(self._table.partition_by))
+        since_ms = max([now_ms, *(written_ms for _, written_ms in (names.names if names else ()))])
+        delta = DeltaTable(str(self._folder))
+        stated, fields = delta.metadata(), json.loads(delta.schema().to_json())["fields"]
+        known = {field["name"] for field in fields}
+        fields += [field for field in _fields_of(self._table) if field["name"] not in known]
+        columns = {"type": "struct", "fields": fields}
+        return {
+            "metaData": {
+                "id": stated.id,
+                "name": stated.name,
+                "description": self._table.comment,
+                "format": {"provider": "parquet", "options": {}},
+                "schemaString": json.dumps(columns),
+                "partitionColumns": stated.partition_columns,
+                "configuration": {**stated.configuration, _SINCE: str(since_ms)},
+                "createdTime": stated.created_time,
+            }
+        }
+
+    def _look_back(self, version: int | datetime | None, wanted: Wanted) -> _Seen:
         delta = DeltaTable(str(self._folder), version=version if isinstance(version, int) else None)
         if isinstance(version, datetime):
             delta.load_as_version(version)
-        return int(delta.version()), _Files(_names_in(delta)).below(wanted)
+        return _Seen(int(delta.version()), _Files(_names_in(delta)).below(wanted), _columns_in(delta))
 
     def _wanted_folders(self, where: Where) -> Wanted:
         return [
@@ -174,10 +223,10 @@ class Log:
             for column in self._table.partition_by
         ]
 
-    def _file(self, name: str, written_ms: int) -> LakeFile:
+    def _file(self, name: str, written_ms: int, narrow: bool) -> LakeFile:
         folders = dict(part.split("=", 1) for part in name.split("/")[:-1])
         partition = {column: folders[column] for column in self._table.partition_by}
-        return LakeFile(self._folder, name, partition, datetime.fromtimestamp(written_ms / 1000, UTC))
+        return LakeFile(self._folder, name, partition, datetime.fromtimestamp(written_ms / 1000, UTC), narrow)
 
 
 @dataclass(frozen=True)
@@ -188,6 +237,23 @@ class Added:
     partition: Mapping[str, str]
     bytes: int
     rows: int
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Types of a table's columns as its log has them; files written until `since_ms` may lack some of them."""
+
+    types: Mapping[str, Any]
+    since_ms: int
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A version as the log has it, and those of its files that were asked for."""
+
+    version: int
+    names: list[_Name]
+    columns: _Columns
 
 
 class _Files:
@@ -227,10 +293,10 @@ class _Newest:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._lock = folder, threading.Lock()
-        self._version, self._files = -1, _Files(())
+        self._version, self._files, self._columns = -1, _Files(()), _Columns({}, -1)
         self._stamp: _Stamp | None = None
 
-    def look(self, wanted: Wanted) -> tuple[int, list[_Name]] | None:
+    def look(self, wanted: Wanted) -> _Seen | None:
         """Return the newest version and its files in the wanted folders; None if there is no table."""
         with self._lock:
             # Another table may lie in its place, or an older state of it: then nothing that is remembered holds.
@@ -241,14 +307,14 @@ class _Newest:
             while stamp := _stamp(_commit_file(self._folder, self._version + 1)):
                 self._apply(_commit_file(self._folder, self._version + 1))
                 self._version, self._stamp = self._version + 1, stamp
-            return self._version, self._files.below(wanted)
+            return _Seen(self._version, self._files.below(wanted), self._columns)
 
     def _read_all(self) -> None:
         self._stamp = None
         # The first commit, not the log's folder: that one is there a moment before the table is.
         if _commit_file(self._folder, 0).exists():
             delta = DeltaTable(str(self._folder))
-            self._version, self._files = int(delta.version()), _Files(_names_in(delta))
+            self._version, self._files, self._columns = int(delta.version()), _Files(_names_in(delta)), _columns_in(delta)
             self._stamp = _stamp(_commit_file(self._folder, self._version))
 
     def _apply(self, commit: Path) -> None:
@@ -258,6 +324,8 @@ class _Newest:
                 self._files.remove(unquote(action["remove"]["path"]))
             if "add" in action:
                 self._files.add(unquote(action["add"]["path"]), action["add"]["modificationTime"])
+            if "metaData" in action:
+                self._columns = _columns(action["metaData"]["schemaString"], action["metaData"].get("configuration") or {})
 
 
 def values_of(wanted: str | Sequence[str]) -> Sequence[str]:
@@ -273,6 +341,30 @@ def _newest(folder: Path) -> _Newest:
 def _names_in(delta: DeltaTable) -> Iterator[_Name]:
     adds = pa.table(delta.get_add_actions())
     return zip(adds["path"].to_pylist(), adds["modification_time"].to_pylist(), strict=True)
+
+
+def _columns_in(delta: DeltaTable) -> _Columns:
+    return _columns(delta.schema().to_json(), delta.metadata().configuration)
+
+
+def _columns(schema: str, configuration: Mapping[str, str]) -> _Columns:
+    return _Columns({field["name"]: field["type"] for field in json.loads(schema)["fields"]}, int(configuration.get(_SINCE, -1)))
+
+
+@lru_cache(maxsize=_TABLES_REMEMBERED)
+def _types_of(table: Table) -> Mapping[str, Any]:
+    return {field["name"]: field["type"] for field in _fields_of(table)}
+
+
+def _fields_of(table: Table) -> list[dict[str, Any]]:
+    return list(json.loads(Schema.from_arrow(table.schema).to_json())["fields"])
+
+
+def _retyped(folder: Path, column: str, *, there: object, here: object) -> Reason:
+    kinds = f"{json.dumps(there)} in this home and {json.dumps(here)} in this version of kinelake"
+    sentence = f"column '{column}' of table '{folder.name}' holds {kinds}: a column never changes its type"
+    remedy = "use the version of kinelake that wrote the home, or deliver to a new --home; nothing was changed"
+    return Reason("column_retyped", sentence, str(folder), remedy)
 
 
 def _addition(file: Added, now_ms: int) -> dict[str, Any]:

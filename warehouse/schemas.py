@@ -92,6 +92,7 @@ _TABLES = (
             Column("content_sha256", _TEXT, "Hash over all paths, file hashes and the manifest; equal for the same delivery."),
             Column("contract_version", _TEXT, "Contract of the study that judged it; null until judged."),
             Column("recipe_version", _TEXT, "Clocks and cuts that its segments were made with; null until then."),
+            Column("reading_version", _TEXT, "Version of the reading that its files were read by; null until then."),
             Column(
                 "decisions",
                 pa.int32(),
@@ -115,6 +116,7 @@ _TABLES = (
             Column("state", _TEXT, "read, or set_aside with a reason in findings."),
             Column("reason", _TEXT, "Code of the first blocking finding; null if read."),
             Column("left_out", pa.int32(), "Members of an export that are no motion data and were not opened."),
+            Column("reading_version", _TEXT, "Version of the reading that read it: columns and meaning of what is measured."),
         ),
         _PER_BATCH,
     ),

@@ -67,15 +67,27 @@ def columns_of(table: Table) -> str:
 
 
 def rows_of(table: Table, files: Sequence[LakeFile]) -> str:
-    """Return a SELECT of a table's columns, in their order, from exactly these files; of no row if there are none."""
-    if not files:
-        nothing = ", ".join(f"CAST(NULL AS {sql_type(column.type)}) AS {name(column.name)}" for column in table.columns)
-        return f"SELECT {nothing} WHERE false"
+    """Return a SELECT of a table's columns, in their order, from exactly these files; of no row if there are none.
+
+    A column that a file has not, because it is older than the column, is null in its rows.
+    """
+    nothing = ", ".join(f"CAST(NULL AS {sql_type(column.type)}) AS {name(column.name)}" for column in table.columns)
     columns = ", ".join(name(column.name) for column in table.columns)
+    whole, narrow = [file for file in files if not file.narrow], [file for file in files if file.narrow]
+    parts = []
+    # Names come from `warehouse.schemas`, paths are quoted.
+    if whole:
+        parts.append(f"SELECT {columns} FROM {_parquet(table, whole)}")  # noqa: S608
+    if narrow:  # apart, since every one of them has to be opened to know its columns
+        found = f"SELECT * FROM {_parquet(table, narrow, ', union_by_name = true')}"  # noqa: S608
+        parts.append(f"SELECT {columns} FROM (SELECT {nothing} WHERE false UNION ALL BY NAME {found})")  # noqa: S608
+    return " UNION ALL ".join(parts) or f"SELECT {nothing} WHERE false"
+
+
+def _parquet(table: Table, files: Sequence[LakeFile], how: str = "") -> str:
     paths = ", ".join(text(literal_path(f"{file.folder}/{file.name}")) for file in files)
     hive = ", ".join(f"'{column}': VARCHAR" for column in table.partition_by)
-    # Names come from `warehouse.schemas`, paths are quoted.
-    return f"SELECT {columns} FROM read_parquet([{paths}], hive_partitioning = true, hive_types = {{{hive}}})"  # noqa: S608
+    return f"read_parquet([{paths}], hive_partitioning = true, hive_types = {{{hive}}}{how})"
 
 
 def literal_path(path: str) -> str:

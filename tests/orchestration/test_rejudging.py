@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import yaml
 
@@ -22,6 +24,7 @@ from warehouse.errors import UnknownName
 from warehouse.home import Home
 from warehouse.lake import Lake
 from warehouse.query import query
+from warehouse.schemas import TABLES
 
 _SHIPPED = Path(__file__).resolve().parents[1] / "data" / "studies" / "quick_exercises.yaml"
 _DIRT = (Dirt("gap"), Dirt("bad_label"), Dirt("unit_error"))
@@ -82,6 +85,26 @@ def test_a_changed_contract_is_judged_without_a_delivered_byte_as_if_read_anew(
     read_batch(Vault(fresh).receipt("first"), study, fresh)
     judge_batch("first", study, fresh)
     assert judged(home) == judged(fresh)
+
+
+def test_a_batch_that_an_older_version_read_is_read_again(whole: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(whole.root, tmp_path / "home")
+    home, where = Home.at(tmp_path / "home"), {"batch_id": "first"}
+    streams, today = Lake(home).read("streams"), TABLES["streams"]
+    with monkeypatch.context() as patched:
+        older = tuple(column for column in today.columns if column.name not in ("still", "sensor", "declared_unit"))
+        patched.setitem(TABLES, "streams", dataclasses.replace(today, columns=older))
+        shutil.rmtree(home.lake / "streams")
+        Lake(home).replace("streams", streams, where=where)
+    row = Lake(home).read("batches").to_pylist()[0] | {"reading_version": None, "decisions": None}
+    Lake(home).replace("batches", pa.Table.from_pylist([row], TABLES["batches"].schema), where=where)
+    assert Lake(home).read("streams")["still"].null_count == streams.num_rows
+    assert [(due.job, due.why) for due in pending_batches(home)] == [("process_batch", "the way files are read changed")]
+    assert [due.job for due in rejudgings(home)] == ["process_batch"]
+    assert run(home, tasks=False).failed == {}
+    by = [("recording_id", "ascending"), ("stream", "ascending")]
+    assert Lake(home).read("streams").sort_by(by).equals(streams.sort_by(by))
+    assert pending_batches(home) == []
 
 
 def test_another_cut_resamples_and_judges_nothing(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,7 +91,7 @@ def test_a_batch_reads_and_writes_without_going_through_the_files_of_others(home
     monkeypatch.setattr(delta, "_names_in", refused)
     looked_at: list[str] = []
     made = delta.Log._file
-    monkeypatch.setattr(delta.Log, "_file", lambda self, name, at: looked_at.append(name) or made(self, name, at))
+    monkeypatch.setattr(delta.Log, "_file", lambda self, name, *rest: looked_at.append(name) or made(self, name, *rest))
     write(home, "b3", rows=1)
     assert rows_in(home, "b3") == 1
     assert {name.partition("/")[0] for name in looked_at} == {"batch_id=b3"}
