@@ -23,6 +23,7 @@ from tests.benchmarks import (
     resample_long,
     thousand,
     training,
+    windows,
 )
 
 _BENCHMARKS: dict[str, Callable[[], list[dict[str, object]]]] = {
@@ -37,6 +38,7 @@ _BENCHMARKS: dict[str, Callable[[], list[dict[str, object]]]] = {
     "copies": copies.run,
     "thousand": thousand.run,
     "training": training.run,
+    "windows": windows.run,
 }
 
 

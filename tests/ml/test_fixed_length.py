@@ -61,3 +61,8 @@ def test_signals_are_read_at_their_own_positions() -> None:
     signals = np.stack([np.arange(10.0), np.arange(10.0) ** 2], axis=0).astype(np.float32)[:, :, np.newaxis]
     found = read_at(signals, np.array([[0, 2.5, 9], [1, 4.5, 9]]))
     assert np.allclose(found[:, :, 0], [[0, 2.5, 9], [1, 20.25, 81]])
+
+
+def test_no_segments_of_a_signal_shorter_than_the_length_are_none() -> None:
+    nothing = np.zeros(0, np.int64)
+    assert stretch(np.zeros((5, 3), np.float32), nothing, nothing, 40).shape == (0, 40, 3)
