@@ -69,7 +69,8 @@ def _quaternions() -> dict[str, object]:
 def _row(figure: str, ours: Callable[[], object], peers: dict[str, Callable[[], object]], most: float) -> dict[str, object]:
     value = _seconds(ours)
     said = ", ".join(f"{name} {_seconds(peer):.3g}" for name, peer in peers.items())
-    return {"figure": figure, "value": value, "unit": "s", "target": f"<= {most:g}", "met": value <= most, "peer": said, "note": ""}
+    same = {"unit": "s", "target": f"<= {most:g}", "met": value <= most, "peer": said, "note": ""}
+    return {"figure": figure, "value": value, **same}
 
 
 def _seconds(method: Callable[[], object]) -> float:
