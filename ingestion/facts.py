@@ -22,6 +22,10 @@ from warehouse.value_hash import hash_of_blocks
 
 #: A step longer than this many median steps is a gap.
 GAP_STEPS = 2.5
+#: A clock that counts in more than this share of its median step is coarse: the median is a whole number of its ticks.
+COARSE_TICK = 0.01
+#: A step of so many median steps or more may hold a lost reading, though a coarse clock rounds it down; a shorter one is late.
+LOST_STEPS = 5 / 3
 #: A second is still if its readings scatter by less than this share of their mean's length.
 STILL = 0.05
 #: Fewer still windows (ten a second) tell no length at rest.
@@ -29,6 +33,8 @@ FEWEST_STILL = 10
 
 _NS_PER_S = 1e9
 _LONGEST_WINDOW = 1 << 16
+#: A clock is hardly ever coarser than so many of its steps tell: the others are only held against what they told.
+_FIRST_STEPS = 1 << 12
 
 _Times = npt.NDArray[np.int64]
 _Values = npt.NDArray[np.float32]
@@ -66,6 +72,8 @@ class Clock:
     ----------
     median_ns : float
         Median step.
+    step_ns : float
+        Step that the rate is of: the median; where the clock is coarse (`COARSE_TICK`) the mean of those below `LOST_STEPS`.
     mean_ns : float
         Duration over the number of steps.
     jitter : float
@@ -77,6 +85,7 @@ class Clock:
     """
 
     median_ns: float
+    step_ns: float
     mean_ns: float
     jitter: float
     longest_ns: int
@@ -115,7 +124,7 @@ def measure(stream: Stream, ready: Prepared | None = None) -> StreamFacts:
     if not t_ns.size:
         return StreamFacts(0, *(None,) * 5, 0, None, 0, 0, *(None,) * 8)
     clock = clock_of(t_ns) if t_ns.size > 1 else None
-    rate_hz = _NS_PER_S / clock.median_ns if clock else None
+    rate_hz = _NS_PER_S / clock.step_ns if clock else None
     low, high, held = _extremes(values)
     norms = norms_over_a_second(values, rate_hz)
     return StreamFacts(
@@ -150,18 +159,33 @@ def clock_of(t_ns: _Times) -> Clock:
 
     median = exact_median(steps, len(t_ns) - 1)
     longest, usual, sums, squares = 0, 0, 0.0, 0.0
+    tick, coarse, count, total = 0, True, 0, 0
     gaps = [np.zeros(0, dtype=np.intp)]
     for part, found in zip(blocks(len(t_ns) - 1), steps(), strict=True):
         longest = max(longest, int(found.max()))
+        tick = _tick(found, tick) if coarse else tick
+        coarse = tick > COARSE_TICK * median
         off = found - median
         if longest > GAP_STEPS * median:
             off = off[found <= GAP_STEPS * median]
             gaps.append(np.flatnonzero(found > GAP_STEPS * median) + part.start)
         usual, sums, squares = usual + off.size, sums + float(off.sum()), squares + float(off @ off)
+        if coarse:
+            whole = found[found < LOST_STEPS * median]
+            count, total = count + whole.size, total + int(whole.sum())
     at = np.concatenate(gaps)
     jitter = math.sqrt(max(squares / usual - (sums / usual) ** 2, 0.0)) / median
     mean = (int(t_ns[-1]) - int(t_ns[0])) / (len(t_ns) - 1)
-    return Clock(median, mean, jitter, longest, np.asarray(t_ns[at]), np.asarray(t_ns[at + 1]))
+    # One tick a step is a clock without remainder, not a coarse one.
+    step = total / count if coarse and median >= 2 * tick else median
+    return Clock(median, step, mean, jitter, longest, np.asarray(t_ns[at]), np.asarray(t_ns[at + 1]))
+
+
+def _tick(steps: _Times, known: int) -> int:
+    """Return the greatest common divisor of the steps and of `known`, which is that of those before them; 0: there are none."""
+    tick = int(np.gcd.reduce(steps[:_FIRST_STEPS], initial=known))
+    rest = steps[_FIRST_STEPS:] % tick if tick > 1 else steps[:0]
+    return int(np.gcd.reduce(rest[rest > 0], initial=tick))
 
 
 def norms_over_a_second(values: _Values, rate_hz: float | None) -> Norms:

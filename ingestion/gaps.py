@@ -43,7 +43,7 @@ def gaps_of(streams: Sequence[Measured]) -> pa.Table:
     Returns
     -------
     Table
-        Columns `GAPS`; ``missing`` is how many median steps would fit between its two readings.
+        Columns `GAPS`; ``missing`` is how many steps at the stream's rate would fit between its two readings.
     """
     clocks = {one.stream.name: clock_of(one.ready.t_ns) for one in streams if one.facts.gaps}
     tables = [_rows_of(one, clocks[one.stream.name], streams, clocks) for one in streams if one.facts.gaps]
@@ -64,7 +64,7 @@ def _rows_of(one: Measured, clock: Clock, streams: Sequence[Measured], clocks: d
         "end_ns": end,
         "seconds": (end - start) / 1e9,
         "kind": np.where(pause, "pause", "gap"),
-        "missing": np.rint((end - start) / clock.median_ns).astype(np.int64) - 1,
+        "missing": np.rint((end - start) / clock.step_ns).astype(np.int64) - 1,
     }
     return pa.table(columns, schema=GAPS)
 

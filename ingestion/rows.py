@@ -35,7 +35,7 @@ ANNOTATIONS = "annotations"
 READ_TABLES = ("files", "recordings", "streams", "samples", "fingerprints", "gaps", "repairs", "annotations", "findings")
 
 #: Raise it where a column that is there means something else than before, so that every batch is read again.
-_READING = 1
+_READING = 2
 
 _NS_PER_US = 1_000
 _NS_PER_S = 1e9

@@ -31,6 +31,9 @@ FASTEST_TURN = 2000 * math.pi / 180
 #: Nor does one that is shaken all the time turn slower than this for nineteen twentieths of it: 2 degrees a second.
 SLOWEST_TURN = 2 * math.pi / 180
 
+#: Fewer readings a second cannot tell a second at rest from one of movement: two that happen to be alike look still.
+FEWEST_A_SECOND = 5
+
 _SHAKEN = 0.2
 _AGAINST = -0.9
 _FEWEST_SECONDS = 3
@@ -112,11 +115,17 @@ def _changed(one: Measured, change: _Change | None) -> Measured:
 
 def _unit_change(one: Measured, still: float | None) -> _Change | None:
     sensor = sensor_of(one.stream.name)
-    if sensor in _WITH_GRAVITY and one.facts.norm_rest:
-        return _by_gravity(one.facts.norm_rest)
+    if rest := _rest(one):
+        return _by_gravity(rest)
     if sensor == "gyroscope" and one.facts.rows:
         return _by_turning(one, still)
     return None
+
+
+def _rest(one: Measured) -> float | None:
+    """Return the length at rest of what measures gravity; None for other sensors, and where no rest is certain."""
+    often = one.facts.rate_hz is not None and one.facts.rate_hz >= FEWEST_A_SECOND
+    return one.facts.norm_rest if often and sensor_of(one.stream.name) in _WITH_GRAVITY else None
 
 
 def _by_gravity(rest: float) -> _Change | None:
@@ -185,8 +194,8 @@ def _agreement(one: _Means, other: _Means) -> float | None:
 
 def _scale_told(one: Measured) -> tuple[Measured, list[Finding]]:
     """Flag an accelerometer whose gravity is too long or too short; the study's limits decide what follows."""
-    rest = one.facts.norm_rest
-    if sensor_of(one.stream.name) not in _WITH_GRAVITY or rest is None or abs(rest / STANDARD_GRAVITY - 1) <= SCALE_TOLERANCE:
+    rest = _rest(one)
+    if rest is None or abs(rest / STANDARD_GRAVITY - 1) <= SCALE_TOLERANCE:
         return one, []
     factor = rest / STANDARD_GRAVITY
     sentence = (

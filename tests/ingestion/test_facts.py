@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingestion.facts import GAP_STEPS, measure
+from ingestion import spool
+from ingestion.facts import COARSE_TICK, GAP_STEPS, LOST_STEPS, clock_of, measure
 from ingestion.order import prepared
 from ingestion.recording import Stream
 from warehouse.value_hash import recording_hash, value_hash
@@ -74,11 +76,38 @@ def test_the_clock_follows_its_plain_definition(one):
     steps = [later - earlier for earlier, later in itertools.pairwise(times)]
     median = statistics.median(steps)
     usual = [step for step in steps if step <= GAP_STEPS * median]
-    assert facts.rate_hz == pytest.approx(1e9 / median)
+    tick, whole = math.gcd(*steps), [step for step in steps if step < LOST_STEPS * median]
+    coarse = tick > COARSE_TICK * median and median >= 2 * tick
+    assert facts.rate_hz == pytest.approx(1e9 / (statistics.fmean(whole) if coarse else median))
     assert facts.mean_rate_hz == pytest.approx(len(steps) / ((times[-1] - times[0]) / 1e9))
     assert facts.jitter == pytest.approx(statistics.pstdev(usual) / median, abs=1e-12)
     assert facts.gaps == len(steps) - len(usual)
     assert facts.longest_gap_s == pytest.approx(max(steps) / 1e9)
+
+
+@settings(deadline=None)
+@given(
+    tick_ms=st.sampled_from([1, 5, 10]),
+    ticks_a_step=st.floats(2, 90),
+    start=st.floats(0, 1),
+    lost=st.sampled_from([0.0, 0.03]),
+    block=st.sampled_from([500, 1 << 18]),
+)
+def test_a_clock_that_counts_coarse_ticks_gives_its_rate_and_not_one_over_whole_ticks(tick_ms, ticks_a_step, start, lost, block):
+    tick_ns, rows = tick_ms * 1_000_000, 6000
+    times = np.floor(start + np.arange(rows) * ticks_a_step).astype(np.int64) * tick_ns
+    kept = np.random.default_rng(0).random(rows) >= lost
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(spool, "BLOCK_ROWS", block)
+        clock = clock_of(START_NS + times[kept])
+    assert 1e9 / clock.step_ns == pytest.approx(1e9 / (ticks_a_step * tick_ns), abs=0.1)
+
+
+def test_a_fine_clock_and_one_whose_step_is_its_tick_keep_the_median():
+    fine = np.cumsum(np.random.default_rng(0).normal(10_000_000, 400_000, 999).astype(np.int64))
+    assert clock_of(fine).step_ns == clock_of(fine).median_ns
+    lossy = np.flatnonzero(np.random.default_rng(0).random(2000) > 0.2) * 20_000_000
+    assert clock_of(lossy).step_ns == 20_000_000
 
 
 @settings(deadline=None)

@@ -77,6 +77,16 @@ def test_a_scale_error_is_flagged_with_its_factor_and_the_values_stay(factor, co
     np.testing.assert_array_equal(one.ready.values, (body() * factor).astype(np.float32))
 
 
+@pytest.mark.parametrize(("rate_hz", "codes"), [(2, []), (4.9, []), (6, ["scale_error"])])
+def test_a_few_readings_a_second_tell_no_rest_and_so_no_scale(rate_hz, codes):
+    values = 1.41 * body()[:: int(RATE_HZ // rate_hz)]
+    t_ns = T_NS[0] + np.rint(np.arange(len(values)) * 1e9 / rate_hz).astype(np.int64)
+    stream = Stream("accelerometer", t_ns, values.astype(np.float32), "a.csv")
+    ((one,), findings) = settled([Measured(stream, ready := prepared(stream), measure(stream, ready))])
+    assert one.facts.norm_rest is not None
+    assert [finding.reason.code for finding in findings] == codes
+
+
 def test_a_sensor_that_never_rests_tells_no_unit():
     ((one,), findings) = settled([measured("accelerometer", body(moving=True) / STANDARD_GRAVITY)])
     assert (one.stream.repairs, findings) == ((), [])
