@@ -1,7 +1,7 @@
 """Whether a study's labels can be told from something else: the device, the participant, the site or the batch.
 
-Belongs here: pure counting over a table of accepted recordings, the statistic and its sentence. Where a warning is shown, and
-what else is asked of a study, is not told here; the same counts for analysts are `warehouse/sql/contingency.sql`.
+Belongs here: what counts of accepted recordings tell, the statistic and its sentence. Where a warning is shown, and what else is
+asked of a study, is not told here; the same counts for analysts are `warehouse/sql/contingency.sql`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from scipy.stats import random_table
 
 from quality.reasons import listed
 from studies.study import Study
-from warehouse.lake import Lake
+from warehouse.accepted_index import AcceptedIndex
+from warehouse.home import Home
+from warehouse.study_index import open_index
 
 #: What may take the label's place, and how a sentence says where something was recorded.
 FACTORS: Mapping[str, str] = {"device": "with", "participant": "by", "site": "at", "batch_id": "in"}
@@ -28,7 +30,9 @@ LEAST_SHARE = 0.25
 #: A cell with no more of its label and of its level than this is an exception: "almost only".
 STRAY_SHARE = 0.05
 
-_CHANCES = 199
+# A test at 5 % needs few draws, and chance varies the less the larger the table: the more cells, the fewer draws.
+_CHANCES = (39, 199)
+_CELLS_DRAWN = 20_000
 _LIKELY = 0.05
 _DOMINANT = 0.9
 _SEED = 20260
@@ -115,37 +119,28 @@ class StudyFacts:
     associations: tuple[Association, ...]
 
 
-def study_facts(study: Study, lake: Lake) -> StudyFacts:
-    """Count the accepted recordings of a study, over all its judged batches; no sample is touched."""
-    recordings = accepted_recordings(study, lake)
-    return StudyFacts(recordings.num_rows, balance_of(recordings, study.labels), confounding_of(recordings))
+def study_facts(study: Study, home: Home) -> StudyFacts:
+    """Tell what counts of the accepted recordings of a study tell, over all its judged batches; no sample is touched."""
+    with open_index(AcceptedIndex, study.study, home=home) as index:
+        counted = index.counts()
+    return StudyFacts(pc.sum(counted["recordings"]).as_py() or 0, balance_of(counted, study.labels), confounding_of(counted))
 
 
-def accepted_recordings(study: Study, lake: Lake) -> pa.Table:
-    """Return ``recording_id, label, device, participant, site, batch_id`` of the study's accepted recordings."""
-    columns = ["recording_id", "label", *FACTORS]
-    # Every batch of the study is asked at every judging, so a process opens the files of each but once.
-    known = lake.read_remembered("recordings")
-    recordings = known.filter(pc.equal(known["study"], study.study)).select(columns)
-    verdicts = lake.read_remembered("verdicts")
-    accepted = verdicts.filter(verdicts["accepted"])["recording_id"]
-    return recordings.filter(pc.is_in(recordings["recording_id"], accepted.combine_chunks()))
-
-
-def balance_of(recordings: pa.Table, labels: Iterable[str]) -> tuple[LabelBalance, ...]:
+def balance_of(counted: pa.Table, labels: Iterable[str]) -> tuple[LabelBalance, ...]:
     """Count recordings and participants of each label; `labels` are told of even where they do not occur."""
-    counted = _labelled(recordings).group_by("label").aggregate([("participant", "count"), ("participant", "count_distinct")])
-    counts = {row["label"]: (row["participant_count"], row["participant_count_distinct"]) for row in counted.to_pylist()}
-    return tuple(LabelBalance(label, *counts.get(label, (0, 0))) for label in sorted({*labels, *counts}))
+    sums = _labelled(counted).group_by("label").aggregate([("recordings", "sum"), ("participant", "count_distinct")])
+    found = {row["label"]: (row["recordings_sum"], row["participant_count_distinct"]) for row in sums.to_pylist()}
+    return tuple(LabelBalance(label, *found.get(label, (0, 0))) for label in sorted({*labels, *found}))
 
 
-def confounding_of(recordings: pa.Table) -> tuple[Association, ...]:
+def confounding_of(counted: pa.Table) -> tuple[Association, ...]:
     """Tell how much device, participant, site and batch each tell about the label.
 
     Parameters
     ----------
-    recordings : Table
-        ``label, device, participant, site, batch_id``, one row for each accepted recording; null where not known.
+    counted : Table
+        ``label, device, participant, site, batch_id, recordings``: how many accepted ones there are of what; null where not
+        known.
 
     Returns
     -------
@@ -156,19 +151,19 @@ def confounding_of(recordings: pa.Table) -> tuple[Association, ...]:
     --------
     >>> rows = {"label": ["jump", "still"] * 9, "device": ["a", "b"] * 9, "site": ["x"] * 18}
     >>> rows |= {"participant": ["P1", "P1", "P2", "P2", "P3", "P3"] * 3, "batch_id": ["b1", "b1", "b2", "b2", "b2", "b2"] * 3}
-    >>> strongest, *others = confounding_of(pa.table(rows))
+    >>> strongest, *others = confounding_of(pa.table(rows | {"recordings": [1] * 18}))
     >>> strongest.sentence
     'jump was recorded only with device a, still only with device b: a model can learn the device instead of the label'
     >>> [(one.factor, one.confounded) for one in others]
     [('participant', False), ('batch_id', False)]
     """
-    labelled = _labelled(recordings)
+    labelled = _labelled(counted)
     found = [_association(factor, same_as, labelled) for factor, same_as in _different(labelled).items()]
     told = [one for one in found if one is not None]
     return tuple(sorted(told, key=lambda one: (not one.confounded, -one.share, list(FACTORS).index(one.factor))))
 
 
-def contingency(recordings: pa.Table, factor: str) -> tuple[_Counts, tuple[str, ...], tuple[str, ...]]:
+def contingency(counted: pa.Table, factor: str) -> tuple[_Counts, tuple[str, ...], tuple[str, ...]]:
     """Count recordings by label and level.
 
     Returns
@@ -176,72 +171,73 @@ def contingency(recordings: pa.Table, factor: str) -> tuple[_Counts, tuple[str, 
     (ndarray of int64, shape (labels, levels); tuple of str; tuple of str)
         The counts, the labels and the levels, both sorted.
     """
-    known = recordings.filter(pc.and_(pc.is_valid(recordings["label"]), pc.is_valid(recordings[factor])))
+    known = counted.filter(pc.and_(pc.is_valid(counted["label"]), pc.is_valid(counted[factor])))
     sides = [np.unique(known[name].to_numpy(zero_copy_only=False).astype(str), return_inverse=True) for name in ("label", factor)]
     (labels, rows), (levels, columns) = sides
     counts = np.zeros((len(labels), len(levels)), dtype=np.int64)
-    np.add.at(counts, (rows, columns), 1)
+    np.add.at(counts, (rows, columns), known["recordings"].to_numpy())
     return counts, tuple(map(str, labels)), tuple(map(str, levels))
 
 
-def _labelled(recordings: pa.Table) -> pa.Table:
-    return recordings.filter(pc.is_valid(recordings["label"]))
+def _labelled(counted: pa.Table) -> pa.Table:
+    return counted.filter(pc.is_valid(counted["label"]))
 
 
-def _different(recordings: pa.Table) -> dict[str, tuple[str, ...]]:
+def _different(counted: pa.Table) -> dict[str, tuple[str, ...]]:
     """Name the factors that divide the recordings, each with the later ones that divide them in the same way."""
     kept: dict[str, list[str]] = {}
     for factor in FACTORS:
-        same = next((other for other in kept if _pairs(recordings, factor, other) == (1, 1)), None)
+        same = next((other for other in kept if _pairs(counted, factor, other) == (1, 1)), None)
         kept.setdefault(same or factor, []).extend([factor] if same else [])
     return {factor: tuple(same_as) for factor, same_as in kept.items()}
 
 
-def _pairs(recordings: pa.Table, factor: str, other: str) -> tuple[int, int]:
+def _pairs(counted: pa.Table, factor: str, other: str) -> tuple[int, int]:
     """Return the most levels of `other` that one level of `factor` has, and the other way round; null is a level here."""
     counts = []
     for one, two in ((factor, other), (other, factor)):
-        distinct = recordings.group_by(one).aggregate([(two, "count_distinct", pc.CountOptions(mode="all"))])
+        distinct = counted.group_by(one).aggregate([(two, "count_distinct", pc.CountOptions(mode="all"))])
         counts.append(pc.max(distinct[f"{two}_count_distinct"]).as_py() or 0)
     return counts[0], counts[1]
 
 
-def _association(factor: str, same_as: tuple[str, ...], recordings: pa.Table) -> Association | None:
-    counts, labels, levels = contingency(recordings, factor)
+def _association(factor: str, same_as: tuple[str, ...], counted: pa.Table) -> Association | None:
+    counts, labels, levels = contingency(counted, factor)
     if min(counts.shape) < 2:
         return None
     share, p_value = _information(counts)
     groups = _groups(counts, labels, levels)
     strong = share >= LEAST_SHARE and p_value <= _LIKELY
-    told = strong and not _new_with_everybody(factor, counts, recordings)
+    told = strong and not _new_with_everybody(factor, counts, counted)
     sentence = _sentence(factor, same_as, groups, counts, labels, levels) if told else _harmless(factor, share, strong=strong)
     return Association(factor, same_as, len(labels), len(levels), int(counts.sum()), share, p_value, groups, told, sentence)
 
 
-def _new_with_everybody(factor: str, counts: _Counts, recordings: pa.Table) -> bool:
+def _new_with_everybody(factor: str, counts: _Counts, counted: pa.Table) -> bool:
     """Tell whether a person who is held out brings a level of their own, and every label has several such levels."""
-    own = factor == "participant" or _pairs(recordings, factor, "participant")[0] == 1
+    own = factor == "participant" or _pairs(counted, factor, "participant")[0] == 1
     return own and not (counts.max(axis=1) >= _DOMINANT * counts.sum(axis=1)).any()
 
 
 def _information(counts: _Counts) -> tuple[float, float]:
     """Return mutual information adjusted for chance, 0 to 1, and how often chance gives as much."""
     observed = float(_mutual(counts[None])[0])
-    drawn = _mutual(random_table(counts.sum(axis=1), counts.sum(axis=0), seed=_SEED).rvs(size=_CHANCES))
+    draws = int(np.clip(_CELLS_DRAWN // counts.size, *_CHANCES))
+    drawn = _mutual(random_table(counts.sum(axis=1), counts.sum(axis=0), seed=_SEED).rvs(size=draws))
     most = min(_entropy(counts.sum(axis=axis)) for axis in (0, 1))
     expected = float(drawn.mean())
     tolerance = 1e-9
     share = (observed - expected) / (most - expected) if most - expected > tolerance else 0.0
-    return min(max(share, 0.0), 1.0), float(1 + np.count_nonzero(drawn >= observed - tolerance)) / (1 + _CHANCES)
+    return min(max(share, 0.0), 1.0), float(1 + np.count_nonzero(drawn >= observed - tolerance)) / (1 + draws)
 
 
-def _mutual(tables: npt.NDArray[np.float64] | _Counts) -> npt.NDArray[np.float64]:
-    """Mutual information, in nats, of tables of shape (tables, labels, levels)."""
+def _mutual(tables: _Counts) -> npt.NDArray[np.float64]:
+    """Mutual information, in nats, of tables of shape (tables, labels, levels) that have their margins in common."""
     total = tables[0].sum()
-    independent = tables[0].sum(axis=1)[:, None] * tables[0].sum(axis=0)[None, :] / total
-    ratio = np.divide(tables, independent)
-    logs = np.log(ratio, out=np.zeros_like(ratio), where=ratio > 0)
-    return np.asarray((tables * logs).sum(axis=(1, 2)) / total)
+    # Counts are small and many: a table of n log n is quicker than so many logarithms.
+    every = np.arange(tables.max() + 1)
+    joint = np.log(total) - (every * np.log(np.maximum(every, 1)))[tables].sum(axis=(1, 2)) / total
+    return np.asarray(_entropy(tables[0].sum(axis=1)) + _entropy(tables[0].sum(axis=0)) - joint)
 
 
 def _entropy(counts: _Counts) -> float:

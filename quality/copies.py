@@ -17,9 +17,10 @@ from quality.matches import Match, find_matches
 from quality.reasons import HEADINGS, Other, Shared, copy_reason
 from studies.study import Study
 from warehouse.errors import Reason
-from warehouse.fingerprint_index import open_index
+from warehouse.fingerprint_index import FingerprintIndex
 from warehouse.home import Home
 from warehouse.lake import Lake
+from warehouse.study_index import open_index
 
 #: The codes that a copy gets.
 COPY_CODES = tuple(code for code in HEADINGS if code.startswith("copy_"))
@@ -81,7 +82,7 @@ def find_copies(facts: BatchFacts, study: Study, home: Home, *, unusable: Collec
         Recordings of the batch that are set aside for another reason.
     """
     lake = Lake(home)
-    with open_index(study.study, home) as index:
+    with open_index(FingerprintIndex, study.study, home=home) as index:
         matches = find_matches(facts.batch_id, index, lake)
     keeps = _keeps({one.other.batch_id for one in matches} - {facts.batch_id}, matches, lake)
     matches = [one for one in matches if one.other.batch_id == facts.batch_id or one.other.recording_id in keeps]
@@ -111,7 +112,7 @@ def recordings_alike(recordings: Collection[str], study: Study, home: Home) -> s
     """
     lake = Lake(home)
     batches = lake.read("recordings", columns=["batch_id"], where={"recording_id": sorted(recordings)})
-    with open_index(study.study, home) as index:
+    with open_index(FingerprintIndex, study.study, home=home) as index:
         matches = [one for batch_id in _distinct(batches) for one in find_matches(batch_id, index, lake)]
     return {one.other.recording_id for one in matches if one.own.recording_id in recordings} - set(recordings)
 

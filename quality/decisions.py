@@ -75,9 +75,10 @@ def decided_by_batch(lake: Lake) -> Counter[str]:
     counts = Counter(name for column in made for name in column.to_pylist())
     if not counts:
         return counts
-    owners = lake.read("recordings", columns=["batch_id", "recording_id"], where={"recording_id": sorted(counts)}).to_pylist()
+    # Asked at every look for what is due, so a process opens the files of each batch but once.
+    recordings = lake.read_remembered("recordings").select(["batch_id", "recording_id"])
     by_batch: Counter[str] = Counter()
-    for row in owners:
+    for row in _about(pa.array(sorted(counts), pa.string()), recordings).to_pylist():
         by_batch[row["batch_id"]] += counts[row["recording_id"]]
     return by_batch
 

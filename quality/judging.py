@@ -114,7 +114,7 @@ def judge_batch(batch_id: str, study: Study, home: Home) -> Judgement:
         reasons = _together(contract.reasons, copies.reasons)
         changed = _write_verdicts(facts, reasons, decisions, study, lake)
     verdicts = lake.read("verdicts", where={"batch_id": batch_id})
-    associations = study_facts(study, lake).associations
+    associations = study_facts(study, home).associations
     judged = Judged(facts, study, verdicts, contract.warned, contract.found, copies.also_in_quarantine, associations)
     checks = checks_of(judged)
     rows = check_rows(checks, batch_id=batch_id, contract_version=study.contract_version, judged_at=datetime.now(UTC))

@@ -6,8 +6,9 @@ Belongs here: everything that knows Delta's protocol, and what of it a process r
 A table whose columns are fewer than the code's gets the missing ones with the next commit; none is ever dropped or retyped, and
 files from before have no value there.
 
-The library reads and makes tables and checkpoints. A commit is written here, because the library's own reads the names of all
-files before and after each: the cost of a batch would grow with the number of batches that came before it.
+The library makes tables and checkpoints, and reads earlier versions. The newest is read and a commit is written here: opening a
+table with the library parses all that was ever said of its files, and a commit of its own reads their names before and after
+each. The cost of a batch would grow with the number of batches that came before it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from deltalake import DeltaTable, Schema
 
 from warehouse.errors import LakeError, Reason
@@ -45,6 +48,8 @@ _CONFIGURATION = {
     "delta.enableExpiredLogCleanup": "false",
     "delta.checkpointInterval": str(_CHECKPOINT_EVERY),
 }
+# What is read of one: all else of it, such as the sizes of files, is for other readers of the table.
+_CHECKPOINTED = ["add.path", "add.modificationTime", "metaData.schemaString", "metaData.configuration"]
 _TABLES_REMEMBERED = 256
 #: Property of a table: when it got its newest columns, in ms since 1970.
 _SINCE = "kinelake.columnsSince"
@@ -133,6 +138,14 @@ class Log:
         lacking = not self._types.keys() <= columns.types.keys()
         files = (self._file(name, ms, lacking or ms <= columns.since_ms) for name, ms in sorted(found.names))
         return TableVersion(found.version, tuple(files))
+
+    def names(self) -> dict[str, list[str]]:
+        """Return the paths below the folder of the newest version's files, sorted, by the folder of their partition."""
+        found = self._look([None] * len(self._table.partition_by))
+        by_folder: dict[str, list[str]] = {}
+        for name, _ in sorted(found.names) if found else ():
+            by_folder.setdefault(name.rpartition("/")[0], []).append(name)
+        return by_folder
 
     def create(self) -> None:
         """Make the table, if it is not there."""
@@ -302,20 +315,14 @@ class _Newest:
             # Another table may lie in its place, or an older state of it: then nothing that is remembered holds.
             if self._stamp is None or _stamp(_commit_file(self._folder, self._version)) != self._stamp:
                 self._read_all()
-            if self._stamp is None:
-                return None
             while stamp := _stamp(_commit_file(self._folder, self._version + 1)):
                 self._apply(_commit_file(self._folder, self._version + 1))
                 self._version, self._stamp = self._version + 1, stamp
-            return _Seen(self._version, self._files.below(wanted), self._columns)
+            return None if self._stamp is None else _Seen(self._version, self._files.below(wanted), self._columns)
 
     def _read_all(self) -> None:
-        self._stamp = None
-        # The first commit, not the log's folder: that one is there a moment before the table is.
-        if _commit_file(self._folder, 0).exists():
-            delta = DeltaTable(str(self._folder))
-            self._version, self._files, self._columns = int(delta.version()), _Files(_names_in(delta)), _columns_in(delta)
-            self._stamp = _stamp(_commit_file(self._folder, self._version))
+        self._version, self._files, self._columns = _checkpointed(self._folder)
+        self._stamp = _stamp(_commit_file(self._folder, self._version))
 
     def _apply(self, commit: Path) -> None:
         for line in commit.read_text(encoding="utf-8").splitlines():
@@ -336,6 +343,24 @@ def values_of(wanted: str | Sequence[str]) -> Sequence[str]:
 @lru_cache(maxsize=_TABLES_REMEMBERED)
 def _newest(folder: Path) -> _Newest:
     return _Newest(folder)
+
+
+def _checkpointed(folder: Path) -> tuple[int, _Files, _Columns]:
+    """Return version, files and columns of the newest checkpoint; -1 and none of either where there is none that can be read.
+
+    Nothing is lost then: commits are kept for ever, and each tells what it changed.
+    """
+    log = folder / "_delta_log"
+    try:
+        version = int(json.loads((log / "_last_checkpoint").read_text(encoding="utf-8"))["version"])
+        with pq.ParquetFile(log / f"{version:020d}.checkpoint.parquet") as file:
+            rows = file.read(columns=_CHECKPOINTED, use_threads=False)
+    except (FileNotFoundError, ValueError):
+        return -1, _Files(()), _Columns({}, -1)
+    paths, written_ms = (pc.struct_field(rows["add"].drop_null(), name).to_pylist() for name in ("path", "modificationTime"))
+    stated = rows["metaData"].drop_null()[0].as_py()
+    columns = _columns(stated["schemaString"], dict(stated["configuration"]))
+    return version, _Files(zip(map(unquote, paths), written_ms, strict=True)), columns
 
 
 def _names_in(delta: DeltaTable) -> Iterator[_Name]:

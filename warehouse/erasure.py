@@ -17,10 +17,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from warehouse.fingerprint_index import bring_indexes_in_step
+from warehouse.accepted_index import AcceptedIndex
+from warehouse.fingerprint_index import FingerprintIndex
 from warehouse.home import Home
 from warehouse.lake import Lake
 from warehouse.schemas import TABLES
+from warehouse.study_index import bring_all_in_step
 
 _BY_BATCH = tuple(name for name, table in TABLES.items() if table.partition_by == ("batch_id",) and name != "batches")
 _WHOLE = tuple(name for name, table in TABLES.items() if not table.partition_by)
@@ -109,7 +111,8 @@ def erase_rows(
         if rows:
             deleted += lake.delete(name, rows, where={"batch_id": sorted(batches)} if by_batch else None)
     deleted += _erase_mentions(participant, recordings, batches, lake)
-    bring_indexes_in_step(home)
+    for kind in (FingerprintIndex, AcceptedIndex):
+        bring_all_in_step(kind, home)
     return deleted
 
 

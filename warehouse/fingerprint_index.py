@@ -1,35 +1,28 @@
 """Looks up which streams of a study have values or marks in common, at a cost that hardly grows with the number of batches.
 
-Belongs here: an SQLite file for each study, a B-tree over `streams.value_hash` and one over `fingerprints.hash`. It holds nothing
-that the lake does not, so anyone may delete it: it brings itself in step with the lake's files whenever it is opened.
+Belongs here: a B-tree over `streams.value_hash` and one over `fingerprints.hash`. How they stay in step with the lake is in
+`warehouse.study_index`.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from warehouse.home import Home
 from warehouse.lake import Lake
+from warehouse.study_index import StudyIndex
 
 #: A mark that more streams have tells nothing; reading no more keeps the cost of a look-up the same in a lake of any size.
 MOST_COMMON = 64
 
-_LAYOUT = 1
-_WAIT_S = 60.0
 _AT_A_TIME = 200
 _OF_RECORDING = ["batch_id", "recording_id"]
 _OF_STREAM = [*_OF_RECORDING, "stream"]
-_TABLES = ("recordings", "streams", "fingerprints")
 _SCHEMA = """
-CREATE TABLE batches (batch_id TEXT PRIMARY KEY, files TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE streams (
     number INTEGER PRIMARY KEY, batch_id TEXT NOT NULL, recording_id TEXT NOT NULL, stream TEXT NOT NULL, rows INTEGER,
     value_hash TEXT, marks BLOB NOT NULL
@@ -84,11 +77,13 @@ class SharedMarks:
     other_position: _Ints
 
 
-class FingerprintIndex:
-    """An open index, in step with the lake; see `open_index`."""
+class FingerprintIndex(StudyIndex):
+    """Which streams of a study have a value hash, and where in which streams a mark is."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    folder = "."
+    layout = 1
+    schema = _SCHEMA
+    made_from = ("recordings", "streams", "fingerprints")
 
     def same_values(self, batch_id: str) -> list[tuple[int, int]]:
         """Return pairs of streams with equal values: one of the batch, and one of any other recording of the study."""
@@ -111,34 +106,14 @@ class FingerprintIndex:
             found.update({number: StreamKey(*key) for number, *key in rows})
         return found
 
-    def bring_in_step(self, study: str, lake: Lake) -> None:
-        """Take out what the lake does not hold any more, and take in what is new; all or nothing."""
-        now, known = _files_by_batch(lake), dict(self._connection.execute("SELECT batch_id, files FROM batches"))
-        gone = [batch_id for batch_id, files in known.items() if now.get(batch_id) != files]
-        new = [batch_id for batch_id, files in now.items() if known.get(batch_id) != files]
-        if not (gone or new):
-            return
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
-            for batch_id in gone:
-                self._take_out(batch_id)
-            for start in range(0, len(new), _AT_A_TIME):
-                self._take_in(new[start : start + _AT_A_TIME], study, lake)
-            self._connection.executemany("INSERT INTO batches VALUES (?, ?)", [(batch_id, now[batch_id]) for batch_id in new])
-
-    def _take_out(self, batch_id: str) -> None:
+    def take_out(self, batch_id: str) -> None:
+        """Delete the streams and marks of a batch."""
         gone = self._marks_of(batch_id)
         self._connection.executemany("DELETE FROM marks WHERE hash = ? AND stream = ? AND position = ?", gone)
         self._connection.execute("DELETE FROM streams WHERE batch_id = ?", [batch_id])
-        self._connection.execute("DELETE FROM batches WHERE batch_id = ?", [batch_id])
 
-    def _marks_of(self, batch_id: str) -> list[tuple[int, int, int]]:
-        """Hash, number of the stream and position of every mark of a batch."""
-        rows = self._connection.execute("SELECT number, marks FROM streams WHERE batch_id = ?", [batch_id])
-        unpacked = ((number, np.frombuffer(marks, np.int64).reshape(2, -1).tolist()) for number, marks in rows)
-        return [(mark, number, position) for number, marks in unpacked for mark, position in zip(*marks, strict=True)]
-
-    def _take_in(self, batches: Sequence[str], study: str, lake: Lake) -> None:
+    def take_in(self, batches: Sequence[str], study: str, lake: Lake) -> None:
+        """Add the streams and marks of batches."""
         where = {"batch_id": batches}
         recordings = lake.read("recordings", columns=_OF_RECORDING, where={**where, "study": study})
         if not recordings.num_rows:
@@ -159,6 +134,12 @@ class FingerprintIndex:
         triples = zip(*(marks[name].to_pylist() for name in ("hash", "number", "position")), strict=True)
         self._connection.executemany("INSERT OR IGNORE INTO marks VALUES (?, ?, ?)", triples)
 
+    def _marks_of(self, batch_id: str) -> list[tuple[int, int, int]]:
+        """Hash, number of the stream and position of every mark of a batch."""
+        rows = self._connection.execute("SELECT number, marks FROM streams WHERE batch_id = ?", [batch_id])
+        unpacked = ((number, np.frombuffer(marks, np.int64).reshape(2, -1).tolist()) for number, marks in rows)
+        return [(mark, number, position) for number, marks in unpacked for mark, position in zip(*marks, strict=True)]
+
 
 def _packed(marks: pa.Table) -> dict[int, bytes]:
     """Hashes and positions of every stream as one row of bytes, by the stream's number."""
@@ -167,63 +148,3 @@ def _packed(marks: pa.Table) -> dict[int, bytes]:
     pairs = np.stack([marks["hash"].to_numpy(), marks["position"].to_numpy()])
     parts = np.split(pairs, starts[1:], axis=1) if numbers.size else []
     return {number: part.tobytes() for number, part in zip(numbers.tolist(), parts, strict=True)}
-
-
-@contextmanager
-def open_index(study: str, home: Home) -> Iterator[FingerprintIndex]:
-    """Open the index of a study, in step with the lake as it is now; one that cannot be read is made anew.
-
-    Parameters
-    ----------
-    study : str
-    home : Home
-    """
-    path = home.index / f"{study}.sqlite"
-    try:
-        connection = _opened(path, study, home)
-    except sqlite3.DatabaseError:
-        path.unlink(missing_ok=True)
-        connection = _opened(path, study, home)
-    try:
-        yield FingerprintIndex(connection)
-    finally:
-        connection.close()
-
-
-def bring_indexes_in_step(home: Home) -> None:
-    """Bring every study's index in step with the lake; whatever was deleted there is overwritten in the file."""
-    for path in sorted(home.index.glob("*.sqlite")):
-        with open_index(path.stem, home):
-            pass
-
-
-def _opened(path: Path, study: str, home: Home) -> sqlite3.Connection:
-    path.parent.mkdir(exist_ok=True)
-    connection = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
-    try:
-        # Without it the bytes of a deleted row stay in the file: an erasure must leave none.
-        connection.execute("PRAGMA secure_delete = ON")
-        (layout,) = connection.execute("PRAGMA user_version").fetchone()
-        if layout != _LAYOUT:
-            _lay_out(connection)
-        FingerprintIndex(connection).bring_in_step(study, Lake(home))
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _lay_out(connection: sqlite3.Connection) -> None:
-    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    drops = "".join(f"DROP TABLE {table};" for table in tables)
-    connection.executescript(f"BEGIN; {drops} {_SCHEMA} PRAGMA user_version = {_LAYOUT}; COMMIT;")
-
-
-def _files_by_batch(lake: Lake) -> dict[str, str]:
-    """Name, for each batch, the files that its rows would be taken from."""
-    found: dict[str, list[str]] = {}
-    for table in _TABLES:
-        version = lake.table_version(table)
-        for file in version.files if version else ():
-            found.setdefault(file.partition["batch_id"], []).append(f"{table}/{file.name}")
-    return {batch_id: " ".join(names) for batch_id, names in found.items()}

@@ -230,6 +230,14 @@ class Lake:
         found = {tuple(values.items()): values for _, values in self.parquet_files(name)}
         return list(found.values())
 
+    def files_by_batch(self, name: str) -> dict[str, str]:
+        """Name the Parquet files of every batch in the newest version of a table that is partitioned by batch and nothing else.
+
+        Cheap enough to be asked whenever a batch is judged: a text changes if and only if the batch's rows were written again.
+        """
+        named = self._log(_table(name)).names()
+        return {folder.removeprefix("batch_id="): " ".join(names) for folder, names in named.items()}
+
     def parquet_files(self, name: str, *, where: Where | None = None) -> list[tuple[Path, dict[str, str]]]:
         """Return the absolute path and partition values of every Parquet file of the newest version, or of these partitions."""
         found = self._log(_table(name)).at(where=where)

@@ -21,10 +21,11 @@ from studies import find_study
 from tests.quality.conftest import Recorded, write_batch
 from tests.warehouse.rows import make_rows
 from warehouse import lake as inside
-from warehouse.fingerprint_index import open_index
+from warehouse.fingerprint_index import FingerprintIndex
 from warehouse.home import Home
 from warehouse.lake import Lake
 from warehouse.schemas import TABLES
+from warehouse.study_index import open_index
 
 _STUDY = find_study("barbell")
 _RECORDINGS, _MARKS, _ROWS, _RATE_HZ = 20, 60, 1500, 50.0
@@ -62,7 +63,7 @@ def run() -> list[dict[str, object]]:
 
 def _seconds(home: Home) -> float:
     started = time.perf_counter()
-    with open_index(_STUDY.study, home):
+    with open_index(FingerprintIndex, _STUDY.study, home=home):
         return time.perf_counter() - started
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ingestion.batch import read_batch
 from ingestion.delivery import deliver
 from ingestion.simulation import CohortSpec, simulate_delivery
-from quality.confounding import FACTORS, Association, accepted_recordings, confounding_of, study_facts
+from quality.confounding import FACTORS, Association, balance_of, confounding_of, study_facts
 from quality.judging import judge_batch
 from studies import find_study
 from studies.study import Study
@@ -32,7 +32,8 @@ _ONE = {"device": "d", "participant": "P1", "site": "s", "batch_id": "b"}
 
 def recorded(*rows: dict[str, Any]) -> pa.Table:
     names = ("label", *FACTORS)
-    return pa.table({name: pa.array([{**_ONE, **row}.get(name) for row in rows], pa.string()) for name in names})
+    columns = {name: pa.array([{**_ONE, **row}.get(name) for row in rows], pa.string()) for name in names}
+    return pa.table(columns | {"recordings": [1] * len(rows)})
 
 
 def told(table: pa.Table) -> dict[str, Association]:
@@ -112,8 +113,8 @@ def test_only_accepted_recordings_of_the_study_count(home: Home, study: Study) -
     short = {"duration_s": 1.0, "device": "d2"}
     write_batch(home, Recorded("a", recording={"device": "d1"}), Recorded("b", participant="P002", recording=short))
     judge_batch("batch-1", study, home)
-    assert accepted_recordings(study, Lake(home))["device"].to_pylist() == ["d1"]
-    facts = study_facts(study, Lake(home))
+    facts = study_facts(study, home)
+    assert facts.recordings == 1
     assert [(one.label, one.recordings, one.participants) for one in facts.balance] == [("hop", 1, 1), ("rest", 0, 0)]
 
 
@@ -149,5 +150,27 @@ def test_the_simulated_cohort_is_not_confounded(home: Home, tmp_path: Any) -> No
     receipt = deliver(simulated.folder, study=study, site="gym", home=home)
     read_batch(receipt, study, home)
     judge_batch(receipt.batch_id, study, home)
-    facts = study_facts(study, Lake(home))
+    facts = study_facts(study, home)
     assert facts.recordings >= 9 and not any(one.confounded for one in facts.associations)
+
+
+def test_counts_that_are_kept_tell_what_looking_at_every_recording_tells(home: Home, study: Study) -> None:
+    chance = random.Random(3)
+    for batch_id in ("batch-1", "batch-2"):
+        written = [
+            Recorded(
+                f"{batch_id}-{number}",
+                chance.choice(["P001", "P002", "P003"]),
+                chance.choice(["hop", "rest"]),
+                recording={"device": chance.choice(["d1", "d2", None]), "duration_s": chance.choice([1.0, 9.0, 9.0])},
+            )
+            for number in range(20)
+        ]
+        write_batch(home, *written, batch_id=batch_id)
+        judge_batch(batch_id, study, home)
+    verdicts, recordings = Lake(home).read("verdicts"), Lake(home).read("recordings")
+    accepted = recordings.join(verdicts.filter(verdicts["accepted"]).select(["recording_id"]), "recording_id", join_type="inner")
+    each = accepted.append_column("recordings", pa.array([1] * accepted.num_rows))
+    facts = study_facts(study, home)
+    assert 0 < facts.recordings == accepted.num_rows < 40
+    assert facts.balance == balance_of(each, study.labels) and facts.associations == confounding_of(each)

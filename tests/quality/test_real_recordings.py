@@ -63,7 +63,7 @@ def test_labels_that_one_phone_alone_recorded_are_told_and_one_device_is_not(hom
         receipt = deliver(real / folder, study=study, site="lab", home=home, batch_id=name, manifest=manifest)
         read_batch(receipt, study, home)
         judge_batch(name, study, home)
-        told[name] = [one for one in study_facts(study, Lake(home)).associations if one.confounded]
+        told[name] = [one for one in study_facts(study, home).associations if one.confounded]
     assert told["barbell"] == []
     (found,) = told["phone_activities"]
     assert (found.factor, found.same_as, round(found.share, 6)) == ("device", ("participant",), 1.0)

@@ -9,9 +9,10 @@ import pytest
 
 from tests.warehouse.rows import make_rows
 from warehouse.erasure import erase_rows
-from warehouse.fingerprint_index import MOST_COMMON, open_index
+from warehouse.fingerprint_index import MOST_COMMON, FingerprintIndex
 from warehouse.home import Home
 from warehouse.lake import Lake
+from warehouse.study_index import open_index
 
 _STUDY = "trial"
 
@@ -37,7 +38,7 @@ def read_in(
 
 
 def shared(home: Home, batch_id: str) -> set[tuple[str, str, int, int]]:
-    with open_index(_STUDY, home) as index:
+    with open_index(FingerprintIndex, _STUDY, home=home) as index:
         found = index.same_marks(batch_id)
         keys = index.keys(sorted({*found.own.tolist(), *found.other.tolist()}))
         columns = (found.own, found.other, found.own_position, found.other_position)
@@ -96,14 +97,14 @@ def test_another_study_is_not_looked_at(home: Home) -> None:
     read_in(home, "one", {"P1-a": [7]}, study="other", value_hash="v")
     read_in(home, "two", {"P2-b": [7]}, value_hash="v")
     assert shared(home, "two") == set()
-    with open_index(_STUDY, home) as index:
+    with open_index(FingerprintIndex, _STUDY, home=home) as index:
         assert index.same_values("two") == []
 
 
 def test_equal_values_are_found_whether_or_not_there_are_marks(home: Home) -> None:
     read_in(home, "one", {"P1-a": []}, value_hash="v")
     read_in(home, "two", {"P2-b": [7]}, value_hash="v")
-    with open_index(_STUDY, home) as index:
+    with open_index(FingerprintIndex, _STUDY, home=home) as index:
         ((own, other),) = index.same_values("two")
         keys = index.keys([own, other])
     assert (keys[own].recording_id, keys[other].recording_id) == ("P2-b", "P1-a")
@@ -123,7 +124,7 @@ def test_a_lake_that_was_read_before_there_were_fingerprints_is_searched_by_valu
         rows = make_rows("streams", recording_id=name, stream="gyroscope", rows=9, value_hash="v")
         Lake(home).replace("streams", rows.drop_columns("batch_id"), where={"batch_id": batch_id})
     assert shared(home, "two") == set()
-    with open_index(_STUDY, home) as index:
+    with open_index(FingerprintIndex, _STUDY, home=home) as index:
         assert len(index.same_values("two")) == 1
 
 
