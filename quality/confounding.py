@@ -228,7 +228,8 @@ def _information(counts: _Counts) -> tuple[float, float]:
     expected = float(drawn.mean())
     tolerance = 1e-9
     share = (observed - expected) / (most - expected) if most - expected > tolerance else 0.0
-    return min(max(share, 0.0), 1.0), float(1 + np.count_nonzero(drawn >= observed - tolerance)) / (1 + draws)
+    # Sums of logarithms are off by their last digits: what follows entirely is 1.
+    return round(min(max(share, 0.0), 1.0), 9), float(1 + np.count_nonzero(drawn >= observed - tolerance)) / (1 + draws)
 
 
 def _mutual(tables: _Counts) -> npt.NDArray[np.float64]:
