@@ -39,7 +39,7 @@ def test_other_readers_of_delta_see_the_same_files_at_every_version(home: Home) 
 def test_a_process_that_starts_needs_no_checkpoint_to_know_every_file(home: Home, happened: str) -> None:
     for number in range(25):
         write(home, f"b{number % 9}", rows=1 + number % 3)
-    expected = of_the_library(home)
+    expected, columns = of_the_library(home), delta._columns_in(DeltaTable(str(home.lake / "recordings")))
     (hint,) = (home.lake / "recordings" / "_delta_log").glob("_last_checkpoint")
     (checkpoint,) = (home.lake / "recordings" / "_delta_log").glob("*.checkpoint.parquet")
     for looked_at in (None, hint, checkpoint):
@@ -50,6 +50,8 @@ def test_a_process_that_starts_needs_no_checkpoint_to_know_every_file(home: Home
         delta._newest.cache_clear()
         assert {str(path) for path, _ in Lake(home).parquet_files("recordings")} == expected
         assert Lake(home).version("recordings") == 25
+        seen = delta._newest(home.lake / "recordings").look([None])
+        assert seen is not None and seen.columns == columns
 
 
 def test_what_another_program_commits_is_seen(home: Home) -> None:
