@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from warehouse.parquet import fsync
+from warehouse.disk import fsync
 
 
 def write_text(path: Path, text: str) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ingestion.receipt import Receipt
+from warehouse.disk import fsync
 from warehouse.errors import DeliveryRefused, KinelakeError, Reason, UnknownName, did_you_mean
 from warehouse.home import Home
 
@@ -95,8 +96,8 @@ class Vault:
             if not _is_unharmed(target, sha256):
                 self._write(target, chunks, sha256)
             # Also where it was there already: another process may have named it and not reached this line.
-            _fsync(target.parent)
-            _fsync(self._root)
+            fsync(target.parent)
+            fsync(self._root)
         except OSError as error:
             raise _cannot_write(error, target) from error
 
@@ -201,7 +202,7 @@ class Vault:
                     self.path(file.sha256)  # erased a moment ago, as bytes that only an erased file had
                 self._write_text(self._index(receipt), receipt.batch_id)
                 self._write_text(self._receipts / f"{receipt.batch_id}.json", receipt.to_json())
-                _fsync(self._root.parent)
+                fsync(self._root.parent)
                 return receipt
         except OSError as error:
             raise _cannot_write(error, self._receipts) from error
@@ -257,7 +258,7 @@ class Vault:
             return 0
         size = place.stat().st_size
         place.unlink()
-        _fsync(place.parent)
+        fsync(place.parent)
         return size
 
     def _index(self, receipt: Receipt) -> Path:
@@ -306,8 +307,8 @@ class Vault:
             _write_all(descriptor, text.encode())
             os.fsync(descriptor)
             part.replace(target)
-        _fsync(target.parent)
-        _fsync(self._root)
+        fsync(target.parent)
+        fsync(self._root)
 
     @contextmanager
     def _aside(self) -> Iterator[tuple[Path, int]]:
@@ -381,11 +382,3 @@ def _taken(holder: Receipt) -> Reason:
 def _cannot_write(error: OSError, place: Path) -> KinelakeError:
     sentence = f"the vault cannot be written: {error.strerror or error}"
     return KinelakeError(Reason("vault_not_writable", sentence, str(place), "make room or mend permissions, then deliver again"))
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.drift import reference
-from ml.evaluation.intervals import macro_f1
+from ml.evaluation.intervals import macro_f1_of
 from ml.explanation import ChannelImportance, Saliency, channel_importance, salient
 from ml.learner import Learner, Rows
 from ml.preprocessing.examples import TrainingTable
@@ -114,21 +114,18 @@ def _learning_curve(learner: Learner, sample: Sample, *, say: Callable[[str], No
     groups = np.random.default_rng(learner.recipe.seed).permutation(np.unique(table.groups[sample.taught]))
     if len(groups) < _FEWEST_GROUPS:
         return []
-    points = [{"groups": float(len(groups)), "macro_f1": _score(table, sample.unseen, sample.estimator)}]
+
+    def score_of(estimator: Any) -> float:
+        return macro_f1_of(table.labels[sample.unseen], estimator.predict(table.signals[sample.unseen]))
+
+    points = [{"groups": float(len(groups)), "macro_f1": score_of(sample.estimator)}]
     for share in reversed(_SHARES):
         few = groups[: max(2, round(share * len(groups)))]
         rows = sample.taught[np.isin(table.groups[sample.taught], few)]
         if len(np.unique(table.labels[rows])) > 1:
             say(f"{table.meta.task}: {learner.family} learns from {len(few)} of {len(groups)} groups, for the learning curve")
-            points.append({"groups": float(len(few)), "macro_f1": _score(table, sample.unseen, learner.fit(rows))})
+            points.append({"groups": float(len(few)), "macro_f1": score_of(learner.fit(rows))})
     return points[::-1]
-
-
-def _score(table: TrainingTable, rows: Rows, estimator: Any) -> float:
-    names, number = np.unique(np.concatenate([table.labels[rows], estimator.predict(table.signals[rows])]), return_inverse=True)
-    confusion = np.zeros((len(names), len(names)), np.int64)
-    np.add.at(confusion, (number[: len(rows)], number[len(rows) :]), 1)
-    return float(macro_f1(confusion))
 
 
 def _inference_ms(estimator: Any, signals: npt.NDArray[np.float32]) -> float:

@@ -7,9 +7,7 @@ it. Nothing is pickled. Belongs here: the folder and its checks. Where folders l
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -21,6 +19,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from ml.models import FAMILIES, Classifier, create
+from warehouse.disk import fsync, sha256_of
 from warehouse.errors import KinelakeError, Reason, did_you_mean
 
 _FORMAT = 2
@@ -84,7 +83,7 @@ def save(folder: Path, estimator: Any, *, family: str, facts: Mapping[str, Any])
         draft.rename(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    _fsync(folder.parent)
+    fsync(folder.parent)
 
 
 def load(folder: Path) -> StoredModel:
@@ -105,7 +104,7 @@ def load(folder: Path) -> StoredModel:
     """
     description = read_description(folder)
     payload = folder / (_WEIGHTS if FAMILIES[description["family"]].network else _ESTIMATOR)
-    if not payload.is_file() or _sha256(payload) != description["sha256"]:
+    if not payload.is_file() or sha256_of(payload) != description["sha256"]:
         raise _refused("model_damaged", f"{payload.name} is missing or is not the file that was written", payload)
     estimator = _network(payload, description) if payload.name == _WEIGHTS else _estimator(payload, description)
     return StoredModel(estimator, description["facts"])
@@ -148,13 +147,13 @@ def _write(folder: Path, estimator: Any, family: str, facts: Mapping[str, Any]) 
         "family": family,
         "parameters": estimator.get_params(),
         "classes": estimator.classes_.tolist(),
-        "sha256": _sha256(payload),
+        "sha256": sha256_of(payload),
         "facts": facts,
     }
     (folder / _DESCRIPTION).write_text(json.dumps(description, indent=1, sort_keys=True), encoding="utf-8")
     for path in folder.iterdir():
-        _fsync(path)
-    _fsync(folder)
+        fsync(path)
+    fsync(folder)
 
 
 def _network(payload: Path, description: Mapping[str, Any]) -> Any:
@@ -187,16 +186,3 @@ def _estimator(payload: Path, description: Mapping[str, Any]) -> Any:
 
 def _refused(code: str, sentence: str, place: Path) -> ModelRefused:
     return ModelRefused(Reason(code, sentence, str(place), "train again, or restore the registry from a backup"))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,6 +14,7 @@ from ingestion.batch import read_file
 from ingestion.readers import Hints
 from ml.inference import Answer, classify
 from ml.preprocessing.selection import find_task
+from warehouse.disk import sha256_of
 from warehouse.home import Home
 from warehouse.lake import Lake
 from warehouse.schemas import TABLES
@@ -65,5 +66,4 @@ def _sha256(path: Path) -> str:
     if path.is_dir():
         listed = sorted(child for child in path.iterdir() if child.is_file())
         return hashlib.sha256("".join(map(_sha256, listed)).encode()).hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path)

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from warehouse.disk import fsync
 from warehouse.errors import KinelakeError, Reason
 from warehouse.home import Home
-from warehouse.parquet import fsync
 
 
 @dataclass(frozen=True, order=True)

@@ -32,8 +32,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, Schema
 
+from warehouse.disk import fsync
 from warehouse.errors import LakeError, Reason
-from warehouse.parquet import fsync
 from warehouse.schemas import Table
 
 Where = Mapping[str, str | Sequence[str]]

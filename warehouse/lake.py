@@ -23,9 +23,10 @@ import pyarrow.dataset as ds
 import pyarrow.fs
 
 from warehouse.delta import Added, LakeFile, Log, TableVersion, Where, values_of
+from warehouse.disk import fsync
 from warehouse.errors import LakeError, Reason, did_you_mean
 from warehouse.home import Home
-from warehouse.parquet import fsync, write_parquet
+from warehouse.parquet import write_parquet
 from warehouse.schemas import TABLES, Table
 
 #: Values of a partition column: they name folders, so they are checked before they come near a path.

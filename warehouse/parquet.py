@@ -6,7 +6,6 @@ in `warehouse.lake`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from warehouse.disk import fsync
 from warehouse.errors import LakeError, Reason
 from warehouse.schemas import Table
 
@@ -57,15 +57,6 @@ def write_parquet(path: Path, table: Table, rows: pa.Table | pa.RecordBatchReade
     fsync(path)
     fsync(path.parent)
     return count
-
-
-def fsync(path: Path) -> None:
-    """Force a file's content, or a folder's entries, to disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _stream_to(path: Path, table: Table, rows: pa.Table | pa.RecordBatchReader, partition: Mapping[str, str]) -> int:

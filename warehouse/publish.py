@@ -24,9 +24,9 @@ from types import MappingProxyType
 import duckdb
 import pyarrow as pa
 
+from warehouse.disk import fsync
 from warehouse.home import Home
 from warehouse.lake import Lake
-from warehouse.parquet import fsync
 from warehouse.previous import SmallTables, remember, small_tables
 from warehouse.schemas import TABLES
 from warehouse.snapshot import Snapshot, take_snapshot

@@ -66,4 +66,18 @@ def macro_f1(confusion: _Counts) -> npt.NDArray[np.float64]:
     return mean
 
 
+def macro_f1_of(truth: npt.NDArray[np.str_], predicted: npt.NDArray[np.str_]) -> float:
+    """Return the macro F1 of answers.
+
+    Examples
+    --------
+    >>> macro_f1_of(np.array(["a", "b"]), np.array(["a", "a"]))
+    0.3333333333333333
+    """
+    names, number = np.unique(np.concatenate([truth, predicted]), return_inverse=True)
+    confusion = np.zeros((len(names), len(names)), np.int64)
+    np.add.at(confusion, (number[: len(truth)], number[len(truth) :]), 1)
+    return float(macro_f1(confusion))
+
+
 _SCORES = {"accuracy": accuracy, "macro_f1": macro_f1}

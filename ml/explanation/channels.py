@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ml.evaluation.intervals import macro_f1
+from ml.evaluation.intervals import macro_f1_of
 
 REPEATS = 5
 #: Enough for a stable mean; more cost time and tell nothing new.
@@ -72,10 +72,10 @@ def channel_importance(
     random = np.random.default_rng(seed)
     chosen = np.sort(random.permutation(len(signals))[:MOST_EXAMPLES])
     signals, labels = signals[chosen], labels[chosen]
-    whole = _score(estimator, signals, labels)
+    whole = macro_f1_of(labels, estimator.predict(signals))
     drops = np.array(
         [
-            [whole - _score(estimator, _exchanged(signals, channel, random), labels) for _ in range(REPEATS)]
+            [whole - macro_f1_of(labels, estimator.predict(_exchanged(signals, channel, random))) for _ in range(REPEATS)]
             for channel in range(signals.shape[2])
         ]
     )
@@ -87,10 +87,3 @@ def _exchanged(signals: npt.NDArray[np.float32], channel: int, random: np.random
     mixed = signals.copy()
     mixed[:, :, channel] = signals[random.permutation(len(signals)), :, channel]
     return mixed
-
-
-def _score(estimator: Any, signals: npt.NDArray[np.float32], labels: npt.NDArray[np.str_]) -> float:
-    names, number = np.unique(np.concatenate([labels, estimator.predict(signals)]), return_inverse=True)
-    confusion = np.zeros((len(names), len(names)), np.int64)
-    np.add.at(confusion, (number[: len(labels)], number[len(labels) :]), 1)
-    return float(macro_f1(confusion))
