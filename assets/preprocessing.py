@@ -13,17 +13,22 @@ from ml.preprocessing.batch import resample_batch, segment_batch
 from warehouse.schemas import TABLES
 
 
-@dg.asset(
-    deps=[verdicts],
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(name, deps=[verdicts], description=TABLES[name].comment, kinds={"deltalake", "numba"})
+        for name in ("resampled", "resampling")
+    ],
     partitions_def=BATCHES,
     group_name="preprocessing",
-    kinds={"deltalake", "numba"},
-    description=TABLES["resampled"].comment,
+    name="resample",
 )
-def resampled(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
-    """Bring accepted recordings to the clocks that the study's tasks ask for."""
+def resample(context: dg.AssetExecutionContext, home: HomeResource) -> Iterator[dg.MaterializeResult]:
+    """Bring accepted recordings to the clocks that the study's tasks ask for, and say how well that went."""
     _, study = home.batch(context.partition_key)
-    return dg.MaterializeResult(metadata={"rows": resample_batch(context.partition_key, study, home.open())})
+    yield dg.MaterializeResult(
+        asset_key="resampled", metadata={"rows": resample_batch(context.partition_key, study, home.open())}
+    )
+    yield dg.MaterializeResult(asset_key="resampling")
 
 
 def _drift_spec() -> dg.AssetCheckSpec:
@@ -35,7 +40,7 @@ def _drift_spec() -> dg.AssetCheckSpec:
 
 @dg.multi_asset(
     specs=[
-        dg.AssetSpec(name, deps=[resampled], description=TABLES[name].comment, kinds={"deltalake"})
+        dg.AssetSpec(name, deps=["resampled"], description=TABLES[name].comment, kinds={"deltalake"})
         for name in ("segments", "cuts", "drift")
     ],
     partitions_def=BATCHES,

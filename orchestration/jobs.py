@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets.ingestion import raw_files, read
 from assets.learning import examples, train
-from assets.preprocessing import resampled, segment
+from assets.preprocessing import resample, segment
 from assets.quality import batches, quality_report, verdicts
 from assets.warehouse import warehouse
 from orchestration.environment import MAX_RUNTIME_S
@@ -14,7 +14,7 @@ _TAGS = {"dagster/max_runtime": str(MAX_RUNTIME_S)}
 process_batch = dg.define_asset_job(
     "process_batch",
     selection=dg.AssetSelection.assets(
-        raw_files, *read.keys, verdicts, quality_report, resampled, *segment.keys, batches, warehouse
+        raw_files, *read.keys, verdicts, quality_report, *resample.keys, *segment.keys, batches, warehouse
     ),
     executor_def=dg.in_process_executor,
     tags=_TAGS,
@@ -23,7 +23,7 @@ process_batch = dg.define_asset_job(
 
 rejudge_batch = dg.define_asset_job(
     "rejudge_batch",
-    selection=dg.AssetSelection.assets(verdicts, quality_report, resampled, *segment.keys, batches, warehouse),
+    selection=dg.AssetSelection.assets(verdicts, quality_report, *resample.keys, *segment.keys, batches, warehouse),
     executor_def=dg.in_process_executor,
     tags=_TAGS,
     description="Judge, resample and segment a batch that was read, then publish; no delivered file is read.",
@@ -31,7 +31,7 @@ rejudge_batch = dg.define_asset_job(
 
 recut_batch = dg.define_asset_job(
     "recut_batch",
-    selection=dg.AssetSelection.assets(resampled, *segment.keys, batches, warehouse),
+    selection=dg.AssetSelection.assets(*resample.keys, *segment.keys, batches, warehouse),
     executor_def=dg.in_process_executor,
     tags=_TAGS,
     description="Resample and segment a batch that was judged, then publish.",
