@@ -253,6 +253,10 @@ def _unknown(file: DeviceFile) -> Reading:
         file.name,
         "send the app's own export, unaltered",
     )
+    if file.is_zip:
+        sentence = f"the zip is no app's export, and none of the first files in it is of a known format; known: {formats}"
+        remedy = "send the app's own zip, unaltered; device files that lie in a zip: unpack it and send the folder"
+        reason = Reason("format_unknown", sentence, file.name, remedy)
     if not file.size:
         reason = Reason("file_empty", "the file has 0 bytes", file.name, "export the recording again from the app")
     return Reading(format="", findings=(Finding(reason),))

@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+from ingestion.bundles import SEPARATOR, unbundled
 from ingestion.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest, Row, read_manifest
+from ingestion.readers import Hints
 from ingestion.receipt import DeliveredFile, Receipt, content_sha256
 from ingestion.source import Source, normal_path, open_source
 from ingestion.vault import BATCH_ID, WRITERS, StoredFile, Vault, hash_of
@@ -41,7 +43,8 @@ def deliver(
     Parameters
     ----------
     source : Path
-        Folder or zip. The manifest lies at its root, or at the root of the one folder that holds everything.
+        Folder or zip. The manifest lies at its root, or at the root of the one folder that holds everything. A zip of device
+        files in a folder counts as the files in it (`ingestion.bundles`).
     study : Study
     site : str
         Who delivers: ``a-z 0-9 _ -``.
@@ -66,7 +69,7 @@ def deliver(
     --------
     ``deliver(Path("visit1.zip"), study=find_study("barbell"), site="clinic_a", home=Home.at())``
     """
-    with open_source(source) as whole:
+    with open_source(source) as sent, unbundled(sent, Hints(study.formats)) as whole:
         return take_in(whole, study=study, site=site, home=home, batch_id=batch_id, manifest=manifest)
 
 
@@ -102,11 +105,15 @@ def unlisted(sent: Source, files: Iterable[DeliveredFile]) -> tuple[str, ...]:
 
 
 def left_over(whole: Source) -> tuple[str, ...]:
-    """Return the paths of a sound delivery that its own manifest does not name, as `whole` has them, sorted."""
+    """Return the paths of a sound delivery that its own manifest does not name, as `whole` has them, sorted.
+
+    A bundle is among them where one of its members is.
+    """
     sent, listed = _with_manifest(whole, None)
     above = "" if sent is whole else f"{whole.top}/"
     known = {normal_path(row.path) for row in listed.rows} | {manifest_path(sent)}
-    return tuple(sorted(above + path for path in sent.files if path not in known))
+    left = [above + path for path in sent.files if path not in known]
+    return tuple(sorted({*left, *(path.partition(SEPARATOR)[0] for path in left)}))
 
 
 def manifest_path(sent: Source) -> str | None:

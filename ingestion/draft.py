@@ -9,15 +9,14 @@ import csv
 import io
 import re
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO, BinaryIO, cast
 
+from ingestion.bundles import SEPARATOR, device_file, unbundled
 from ingestion.grouping import captures
 from ingestion.manifest import COLUMNS
 from ingestion.pattern import PathPattern
 from ingestion.pickles.conversion import SUFFIXES as PICKLES
-from ingestion.readers import DeviceFile
+from ingestion.readers import NO_HINTS, Hints
 from ingestion.source import Source, open_source
 from studies.study import ManifestDraft, Study
 from warehouse.errors import DeliveryRefused, KinelakeError, Reason, did_you_mean
@@ -65,7 +64,8 @@ def draft_manifest(folder: Path, study: Study | None, *, pattern: str | None = N
     if participant_from not in (None, "device"):
         sentence = f"participants cannot be taken from '{participant_from}'{did_you_mean(participant_from, ['device'])}"
         raise KinelakeError(Reason("participant_from_unknown", sentence))
-    with open_source(folder) as source:
+    hints = Hints(study.formats) if study else NO_HINTS
+    with open_source(folder) as sent, unbundled(sent, hints) as source:
         paths = sorted(path for path in source.files if _is_device_data(path) and not defaults.leaves_out(path))
         if not paths:
             raise DeliveryRefused(_no_device_data(source, folder))
@@ -101,13 +101,17 @@ def _no_device_data(source: Source, folder: Path) -> Reason:
 def _fields(paths: Sequence[str], patterns: Sequence[str]) -> list[dict[str, str]]:
     """Return the fields of every path, by the first pattern that fits it."""
     templates = [PathPattern(pattern) for pattern in patterns]
-    found = [next((fields for one in templates if (fields := one.fields(path)) is not None), None) for path in paths]
+    found = [_first_that_fits(templates, path.rpartition(SEPARATOR)[2]) for path in paths]
     if templates and not any(fields is not None for fields in found):
         named = " or ".join(f"'{pattern}'" for pattern in patterns)
         sentence = f"pattern {named} fits none of the {len(paths)} files, such as '{paths[0]}'"
         remedy = "give another with --pattern; '*' fits everything and fills nothing"
         raise KinelakeError(Reason("pattern_fits_nothing", sentence, remedy=remedy))
     return [fields or {} for fields in found]
+
+
+def _first_that_fits(templates: Sequence[PathPattern], path: str) -> dict[str, str] | None:
+    return next((fields for one in templates if (fields := one.fields(path)) is not None), None)
 
 
 def _annotations_of(fields: Mapping[str, str], draft: ManifestDraft, present: Collection[str]) -> str:
@@ -118,47 +122,9 @@ def _annotations_of(fields: Mapping[str, str], draft: ManifestDraft, present: Co
 
 def _participants_of_devices(source: Source, paths: Sequence[str]) -> dict[str, str]:
     """Return a participant for every file whose device is named; the others stay empty for a person to see."""
-    found = [capture for capture in captures([_device_file(source, path) for path in paths]) if capture.reader]
+    found = [capture for capture in captures([device_file(source, path) for path in paths]) if capture.reader]
     devices = [(capture, capture.reader.device(capture.files)) for capture in found if capture.reader]
     return {file.name: f"P{device[:8]}" for capture, device in devices for file in capture.files if device}
-
-
-def _device_file(source: Source, path: str) -> DeviceFile:
-    def opened() -> BinaryIO:
-        return cast(BinaryIO, io.BufferedReader(_Opened(source.open(path))))
-
-    with opened() as stream:
-        anything = len(stream.read(1))  # a draft asks no more of a size than whether there is anything
-    return DeviceFile(path, anything, opened)
-
-
-class _Opened(io.RawIOBase):
-    """A file of a source as a stream that leaves its context when it is closed."""
-
-    def __init__(self, context: AbstractContextManager[IO[bytes]]) -> None:
-        self._context, self._stream = context, context.__enter__()
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return self._stream.seekable()
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        data = self._stream.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        return self._stream.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    def close(self) -> None:
-        if not self.closed:
-            super().close()
-            self._context.__exit__(None, None, None)
 
 
 def _as_csv(rows: Sequence[Mapping[str, str]]) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
+from ingestion.bundles import unbundled
 from ingestion.landing import zones
 from ingestion.landing.zone import RECEIPT
+from ingestion.readers import NO_HINTS
 from ingestion.receipt import Receipt
 from ingestion.vault import Vault, hash_of
 from warehouse.errors import DeliveryRefused
@@ -44,11 +46,11 @@ def erase_deliveries(gone: Mapping[str, Collection[str]], *, study: str, home: H
 
 
 def left_in_landing(sha256: Collection[str], home: Home) -> Iterator[str]:
-    """Give the place of every file in the landing zones that has one of these hashes, in folders and in zips."""
+    """Give the place of every file in the landing zones that has one of these hashes, in folders, zips and bundles."""
     for zone in zones(home):
         for source in zone.sources():
             try:
-                with source as sent:
+                with source as listed, unbundled(listed, NO_HINTS) as sent:
                     yield from (sent.place(path) for path in sent.files if hash_of(sent.chunks(path))[0] in sha256)
             except DeliveryRefused:
                 continue  # neither folder nor zip that can be read: no bytes of a recording can be told in it

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
+from ingestion.bundles import unbundled
 from ingestion.delivery import left_over, take_in
 from ingestion.landing.folder import FolderZone
 from ingestion.landing.zone import RECEIPT, REFUSED, Held, Waiting, Zone, refusal
+from ingestion.readers import Hints
 from ingestion.receipt import Receipt
 from studies.loader import find_study
 from warehouse.errors import DeliveryRefused, KinelakeError, Reason, UnknownName
@@ -100,7 +102,7 @@ def take(entry: Waiting, home: Home) -> Receipt:
 def _delivered(entry: Waiting, held: Held, zone: Zone, home: Home) -> tuple[Receipt, Sequence[str]]:
     try:
         study = find_study(entry.study)
-        with held.opened() as whole:
+        with held.opened() as sent, unbundled(sent, Hints(study.formats)) as whole:
             return take_in(whole, study=study, site=entry.site, home=home, batch_id=entry.batch_id), left_over(whole)
     except (DeliveryRefused, UnknownName) as refused:
         zone.leave(entry, REFUSED, refusal(refused.reasons, held.signature))
