@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from io import BytesIO
 from itertools import islice
 from operator import attrgetter, itemgetter
 from pathlib import Path
@@ -126,10 +127,15 @@ def read_file(path: Path, hints: Hints = NO_HINTS) -> Reading:
     if len(known) > 1:
         sentence = f"{len(known)} recordings are in the folder; one is wanted"
         raise UnreadableFile(Reason("several_recordings", sentence, str(path), "name one of its files"))
-    reading = _reading(known[0], hints) if known else _unknown(DeviceFile(str(path), 1, lambda: path.open("rb")))
+    reading = _reading(known[0], hints) if known else _unknown(_named(path))
     if not reading.streams:
         raise UnreadableFile(*(finding.reason for finding in reading.findings if finding.severity == "error"))
     return replace(reading, streams=_in_order(reading.streams))
+
+
+def _named(path: Path) -> DeviceFile:
+    """A file or folder as it was named, for messages; a folder has no bytes to look at."""
+    return DeviceFile(str(path), 1, lambda: BytesIO() if path.is_dir() else path.open("rb"))
 
 
 def _inside(folder: Path) -> list[DeviceFile]:
