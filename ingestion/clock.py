@@ -20,7 +20,12 @@ FEWEST_PER_TICK = 3
 #: A tick with less than this share of the usual readings lost some: they keep their step, and the hole stays a hole.
 WHOLE_SHARE = 0.8
 
+#: A device's clock that falls behind its host's by so much from one reading to the next, for good, was stopped.
+SHORTEST_STOP_NS = 500_000_000
+
 _BINS = 64
+#: A delay may last so long and be made up for later; only one that outlives it is for good.
+_SETTLED_NS = 2_000_000_000
 _SHORTEST_NS = 60 * 1_000_000_000
 
 _Times = npt.NDArray[np.int64]
@@ -117,6 +122,30 @@ def drift_ppm(device_ns: _Times, host_ns: _Times) -> float | None:
     one, other = np.triu_indices(len(bins), 1)
     slope = float(np.median((earliest[other] - earliest[one]) / (centres[other] - centres[one])))
     return (1 / (1 + slope) - 1) * 1e6
+
+
+def stops(device_ns: _Times, host_ns: _Times) -> npt.NDArray[np.intp]:
+    """Find where a device's clock stood still while its host's went on: pauses that the device's clock leaves out.
+
+    A late packet is followed by one that is less late; after a stop every later reading is late. So the smallest delay from
+    each reading on jumps there, which no burst makes it do.
+
+    Parameters
+    ----------
+    device_ns, host_ns : ndarray of int64, shape (n,)
+        The two times of each reading, in the order of the device's.
+
+    Returns
+    -------
+    ndarray of intp
+        Rows that are the first after a stop of at least `SHORTEST_STOP_NS`; none within two seconds of the first or last row.
+    """
+    if not device_ns.size:
+        return np.zeros(0, dtype=np.intp)
+    never_less = np.minimum.accumulate((host_ns - device_ns)[::-1])[::-1]
+    rows = np.flatnonzero(np.diff(never_less) >= SHORTEST_STOP_NS) + 1
+    inside = (device_ns[rows] - device_ns[0] >= _SETTLED_NS) & (device_ns[-1] - device_ns[rows] >= _SETTLED_NS)
+    return rows[inside]
 
 
 def _ticks(t_ns: _Times) -> _Ticks:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ingestion.clock import drift_ppm
+from ingestion.clock import drift_ppm, stops
 from ingestion.readers import csv_columns, export
 from ingestion.readers.interface import DeviceFile, Hints, Reader
 from ingestion.readers.local_time import in_utc
@@ -110,9 +110,11 @@ def _read(file: DeviceFile, hints: Hints) -> Reading:
     findings: list[Finding] = []
     if rows.local:
         host_ns, findings = in_utc(host_ns, place=file.name, timezone=hints.timezone or hints.formats.timezone)
-    device_ns, starts = _counted_on(rows.millis.array())
+    device_ns, restarts = _counted_on(rows.millis.array())
+    stopped = _stopped(device_ns, host_ns, restarts)
+    starts = np.union1d(restarts, stopped)
     t_ns = _set_to_host(device_ns, host_ns, starts)
-    findings += [*_restarts(file, starts), *_lost(file, seq, t_ns), *_unread(file, rows.seen)]
+    findings += [*_restarts(file, restarts), *_stops(file, stopped, t_ns), *_lost(file, seq, t_ns), *_unread(file, rows.seen)]
     placements = hints.formats.placements
     findings += _unplaced(file, sorted({name for name, _ in sensors} - set(placements)))
     streams = tuple(
@@ -152,6 +154,14 @@ def _counted_on(millis: _Ints) -> tuple[_Ints, npt.NDArray[np.intp]]:
     return counted * _NS_PER_MS, np.concatenate([[0], np.flatnonzero(np.diff(counted) < -_RESTART_MS) + 1])
 
 
+def _stopped(device_ns: _Ints, host_ns: _Ints, starts: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Return the first row after each stop of the device's clock, in the runs between its starts."""
+    ends = np.append(starts[1:], len(device_ns))
+    return np.concatenate(
+        [start + stops(device_ns[start:end], host_ns[start:end]) for start, end in zip(starts, ends, strict=True)]
+    )
+
+
 def _set_to_host(device_ns: _Ints, host_ns: _Ints, starts: npt.NDArray[np.intp]) -> _Ints:
     """Move every run of the device's clock by the median of its differences to the host's: bursts and late packets fall out."""
     ends = np.append(starts[1:], len(device_ns))
@@ -177,6 +187,18 @@ def _restarts(file: DeviceFile, starts: npt.NDArray[np.intp]) -> list[Finding]:
     sentence = f"the device's clock began again {len(starts) - 1} times; each run is set to the host's time by itself"
     place = f"{file.name} row {starts[1] + 2} column {_DEVICE}"
     return [Finding(Reason("device_restarted", sentence, place, "look for a loose battery or cable"), "warning")]
+
+
+def _stops(file: DeviceFile, stopped: npt.NDArray[np.intp], t_ns: _Ints) -> list[Finding]:
+    if not stopped.size:
+        return []
+    left_out_s = float((t_ns[stopped] - t_ns[stopped - 1]).sum()) / 1e9
+    sentence = (
+        f"the device's clock stood still {stopped.size} times while the host's went on, {left_out_s:.1f} s in all; "
+        "what follows is set to the host's time and the pauses are gaps"
+    )
+    place = f"{file.name} row {stopped[0] + 2} column {_DEVICE}"
+    return [Finding(Reason("device_paused", sentence, place, "keep the device from sleeping during a recording"), "warning")]
 
 
 def _lost(file: DeviceFile, seq: _Ints, t_ns: _Ints) -> list[Finding]:

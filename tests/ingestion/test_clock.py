@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion import spool
-from ingestion.clock import drift_ppm, rebuilt
+from ingestion.clock import drift_ppm, rebuilt, stops
 
 SECOND = 1_000_000_000
 START_NS = 1_700_000_000 * SECOND
@@ -98,3 +98,17 @@ def test_a_short_recording_tells_no_drift():
     times = START_NS + np.arange(100) * SECOND // 100
     assert drift_ppm(times, times) is None
     assert drift_ppm(times[:0], times[:0]) is None
+
+
+@given(
+    stop_s=st.floats(0.6, 90),
+    at=st.integers(300, 1700),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=20, deadline=None)
+def test_a_stop_of_the_devices_clock_is_found_where_it_was_and_nowhere_else(stop_s, at, seed):
+    device = np.arange(2000) * SECOND // 100
+    host = device + (np.random.default_rng(seed).uniform(0, 0.05, 2000) * SECOND).astype(np.int64)
+    assert stops(device, START_NS + host).size == 0
+    host[at:] += int(stop_s * SECOND)
+    assert stops(device, START_NS + host).tolist() == [at]

@@ -120,6 +120,17 @@ def test_a_device_that_was_started_again_is_set_to_the_host_once_for_each_run() 
     assert _codes(reading)["device_restarted"] == "warning"
 
 
+def test_a_pause_that_the_devices_clock_leaves_out_becomes_a_gap_and_a_finding() -> None:
+    late = [3 if row % 40 else 400 for row in range(600)]
+    paused = [delay + (4_000 if row >= 300 else 0) for row, delay in enumerate(late)]
+    assert "device_paused" not in _codes(_read(_csv(range(0, 5_400, 9), late_ms=late)))
+    reading = _read(_csv(range(0, 5_400, 9), late_ms=paused))
+    steps = np.diff(reading.streams[0].t_ns) // _NS_PER_MS
+    assert np.flatnonzero(steps != 9).tolist() == [299]
+    assert steps[299] == 4_009
+    assert _codes(reading)["device_paused"] == "warning"
+
+
 def test_a_column_that_never_changes_is_left_out_with_a_note_and_one_that_does_too() -> None:
     assert _codes(_read(_csv(range(0, 900, 9)))) == {"column_constant": "note"}
     text = _csv(range(9, 900, 9)).replace(",0,", ",0.5,", 1)
