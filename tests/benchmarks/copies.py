@@ -21,6 +21,7 @@ from studies import find_study
 from tests.quality.conftest import Recorded, write_batch
 from tests.warehouse.rows import make_rows
 from warehouse import lake as inside
+from warehouse.delta import Log
 from warehouse.fingerprint_index import FingerprintIndex
 from warehouse.home import Home
 from warehouse.lake import Lake
@@ -95,8 +96,9 @@ def _lay_down(home: Home, batches: int) -> None:
     for name in ("recordings", "streams", "fingerprints", "verdicts", "samples"):
         table, folder = TABLES[name], home.lake / name
         added = [inside._write(folder, table, _rows(name, f"b{one}", rng), {"batch_id": f"b{one}"}) for one in range(batches)]
-        delta = inside._create(folder, table)
-        delta.create_write_transaction(added, "append", delta.schema(), partition_by=["batch_id"])
+        log = Log(folder, table)
+        log.create()
+        log.commit(added=added, removed=(), after=0)
 
 
 def _rows(name: str, batch_id: str, rng: np.random.Generator) -> pa.Table:
