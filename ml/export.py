@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ml.model_version import ModelVersion
 from ml.preprocessing.examples import load_examples
-from ml.registry import ModelVersion, Registry
+from ml.registry import Registry
 from ml.storage import load
 from warehouse.errors import KinelakeError, Reason
 from warehouse.home import Home

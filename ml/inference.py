@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ml.model_version import ModelVersion
 from ml.preprocessing.selection import find_task
 from ml.preprocessing.tensors import cut_streams
-from ml.registry import ModelVersion, Registry
+from ml.registry import Registry
 from ml.storage import load
 from studies.study import Study, Task
 from warehouse.errors import KinelakeError, Reason

@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow as pa
 
 from ml.evaluation import Evaluation
-from ml.registry import ModelVersion, Registry
+from ml.model_version import ModelVersion
+from ml.registry import Registry
 from ml.storage import read_description
 from warehouse.home import Home
 from warehouse.lake import Lake

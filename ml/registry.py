@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from ml.gate import Decision
-from ml.mlflow_store import MlflowStore, RawModel, RawVersion
+from ml.mlflow_store import MlflowStore, RawModel
+from ml.model_version import ModelVersion, from_tags, to_tags
 from ml.search import Trial
 from warehouse.errors import KinelakeError, Reason, UnknownName, did_you_mean
 from warehouse.home import Home
@@ -32,78 +33,10 @@ ERASURE = "erasure"
 
 _TRAINED = "trained_fingerprint"
 _HISTORY = "champion."
-_SCORE = "score."
 
 
 class PromotionRefused(KinelakeError):
     """A version may not become champion, or there is none to go back to; the sentence says why."""
-
-
-@dataclass(frozen=True)
-class ModelVersion:
-    """A registered version of a task's model.
-
-    Parameters
-    ----------
-    task : str
-        ``<study>.<task>``.
-    version : int
-        Counted per task from 1.
-    family : str
-    fingerprint : str
-        Of the training table.
-    honest : bool
-        Scored on participants that it never saw.
-    protocol, statement : str
-        How it was scored, and what the scores mean.
-    scores : mapping of str to float
-        ``macro_f1``, ``accuracy``, ``precision``, ``recall``, … in the test, or in the cross-validation where nothing is
-        held out.
-    parameters : mapping
-        Every parameter of the estimator.
-    seed : int
-    code_version : str
-    trained_at : datetime
-        UTC.
-    train_seconds : float
-    parameters_count : int or None
-        Learned numbers, where the family has such a count.
-    artifact : str
-        Folder of the model, relative to the registry.
-    gate : str
-        Why it was promoted or not; empty before the gate has decided.
-    chosen : bool
-        Whether it was the best of its training.
-    promoted : bool
-        Whether the gate let it become champion when it was registered.
-    alias : str or None
-        ``champion``, ``challenger`` or none.
-    promoted_by, promoted_why, promoted_at : str
-        Of its last promotion; empty if there was none.
-    """
-
-    task: str
-    version: int
-    family: str
-    fingerprint: str
-    honest: bool
-    protocol: str
-    statement: str
-    scores: Mapping[str, float]
-    parameters: Mapping[str, Any]
-    seed: int
-    code_version: str
-    trained_at: datetime
-    train_seconds: float
-    parameters_count: int | None
-    artifact: str
-    gate: str = ""
-    chosen: bool = False
-    promoted: bool = False
-    alias: str | None = None
-    promoted_by: str = ""
-    promoted_why: str = ""
-    promoted_at: str = ""
 
 
 @dataclass(frozen=True)
@@ -296,7 +229,7 @@ class Registry:
             metrics=metrics,
             files=files,
         )
-        number = self._store.create_version(draft.task, self.artifact(draft), run_id, _to_tags(draft))
+        number = self._store.create_version(draft.task, self.artifact(draft), run_id, to_tags(draft))
         return replace(draft, version=number)
 
     def settle(self, task: str, decision: Decision) -> None:
@@ -399,7 +332,7 @@ class Registry:
         if model is None:
             return []
         aliases = {version: alias for alias, version in model.aliases.items()}
-        return [_from_tags(task, raw, aliases.get(raw.version)) for raw in self._store.versions(task)]
+        return [from_tags(task, raw, aliases.get(raw.version)) for raw in self._store.versions(task)]
 
     def _find(self, task: str) -> RawModel | None:
         return next((model for model in self._store.models() if model.name == task), None)
@@ -413,42 +346,6 @@ class Registry:
         if task not in tasks:
             sentence = f"no model of a task '{task}' is registered{did_you_mean(task, tasks)}"
             raise UnknownName(Reason("task_unknown", sentence, remedy="a task is named <study>.<task>; see 'kinelake models'"))
-
-
-def _to_tags(version: ModelVersion) -> dict[str, str]:
-    texts = ("family", "fingerprint", "protocol", "statement", "code_version", "artifact")
-    plain = {name: getattr(version, name) for name in texts}
-    numbers = {name: str(getattr(version, name)) for name in ("honest", "seed", "train_seconds", "parameters_count")}
-    parameters = {"parameters": json.dumps(version.parameters, sort_keys=True), "trained_at": version.trained_at.isoformat()}
-    return {**plain, **numbers, **parameters, **{f"{_SCORE}{name}": repr(value) for name, value in version.scores.items()}}
-
-
-def _from_tags(task: str, raw: RawVersion, alias: str | None) -> ModelVersion:
-    tags = raw.tags
-    return ModelVersion(
-        task=task,
-        version=raw.version,
-        family=tags["family"],
-        fingerprint=tags["fingerprint"],
-        honest=tags["honest"] == "True",
-        protocol=tags["protocol"],
-        statement=tags["statement"],
-        scores={name.removeprefix(_SCORE): float(value) for name, value in tags.items() if name.startswith(_SCORE)},
-        parameters=json.loads(tags["parameters"]),
-        seed=int(tags["seed"]),
-        code_version=tags["code_version"],
-        trained_at=datetime.fromisoformat(tags["trained_at"]),
-        train_seconds=float(tags["train_seconds"]),
-        parameters_count=None if tags["parameters_count"] == "None" else int(tags["parameters_count"]),
-        artifact=tags["artifact"],
-        gate=tags.get("gate", ""),
-        chosen=tags.get("chosen") == "True",
-        promoted=tags.get("promoted") == "True",
-        alias=alias,
-        promoted_by=tags.get("promoted_by", ""),
-        promoted_why=tags.get("promoted_why", ""),
-        promoted_at=tags.get("promoted_at", ""),
-    )
 
 
 def _check_stated(who: str, why: str) -> None:

@@ -22,10 +22,11 @@ from ml.evaluation import AUTHORS, CROSS_VALIDATION, TEST, Evaluation
 from ml.gate import Candidate, Champion, Decision, decide
 from ml.learner import Learner, Rows
 from ml.model_rows import evaluations_of, write_rows
+from ml.model_version import ModelVersion
 from ml.models import FAMILIES, create
 from ml.preprocessing.examples import TrainingTable, freeze_examples, training_fingerprint
 from ml.preprocessing.selection import find_task
-from ml.registry import ModelVersion, Registry
+from ml.registry import Registry
 from ml.report.telling import write_page
 from ml.rivalry import compare
 from ml.search import EVERYTHING, Trial, check_search, chosen_parameters, find_parameters

@@ -13,7 +13,7 @@ from typing import Any
 
 from ml.evaluation import CROSS_VALIDATION, TEST, Evaluation
 from ml.explanation import ChannelImportance, Saliency
-from ml.registry import ModelVersion
+from ml.model_version import ModelVersion
 from ml.report.charts import (
     calibration_chart,
     confusion_chart,

@@ -13,7 +13,8 @@ import numpy as np
 
 from ml.describing import explained_examples, importance_of
 from ml.evaluation import AUTHORS, Evaluation
-from ml.registry import ModelVersion, Registry
+from ml.model_version import ModelVersion
+from ml.registry import Registry
 from ml.report import Contents, Part, Picture, write_model_report
 from ml.report.charts import bars_chart, lines_chart, scatter_chart
 from ml.search import EVERYTHING

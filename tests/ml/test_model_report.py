@@ -9,7 +9,7 @@ import numpy as np
 
 from ml.evaluation import Answers, Evaluation, evaluate
 from ml.explanation import ChannelImportance, Saliency
-from ml.registry import ModelVersion
+from ml.model_version import ModelVersion
 from ml.report import Contents, Part, Picture, write_model_report
 from ml.report.charts import lines_chart
 

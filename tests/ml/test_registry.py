@@ -14,7 +14,8 @@ import pytest
 
 from ml.gate import Decision
 from ml.mlflow_store import MlflowStore
-from ml.registry import ModelVersion, PromotionRefused, Registry
+from ml.model_version import ModelVersion
+from ml.registry import PromotionRefused, Registry
 from warehouse.errors import UnknownName
 from warehouse.home import Home
 
