@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quality.previews import thinned
+from quality.reasons import spoken
 from studies.study import StreamContract
 
 #: More dots than this are drawn as pixels, so that the page stays small.
@@ -78,7 +79,7 @@ def rates_and_pauses(dots: Mapping[str, Sequence[Dot]], contracts: Mapping[str, 
             # Few ticks: they are most of what drawing costs.
             left.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
             right.minorticks_off()
-            left.set_ylabel(name.replace("_", "\n"), rotation=0, ha="right", va="center", color=_INK)
+            left.set_ylabel(spoken(name).replace(" ", "\n"), rotation=0, ha="right", va="center", color=_INK)
         rows[-1][0].set_xlabel("sampling rate (Hz)", color=_MUTED)
         rows[-1][1].set_xlabel("longest pause (s)", color=_MUTED)
         return _svg(figure)

@@ -176,7 +176,7 @@ def _stream_contracts(judged: Judged, codes: _Codes, graver: _Gravity) -> Check:
         figures |= measured
         if f"{name}_lowest_rate_hz" in measured:
             rates = [figure(float(measured[f"{name}_{end}_rate_hz"])) for end in ("lowest", "highest")]
-            parts.append(f"{spoken(name)} at {rates[0]} to {rates[1]} Hz")
+            parts.append(f"{spoken(name)} at {' to '.join(dict.fromkeys(rates))} Hz")
     found = _count(outside, recordings, "outside the limits for sensors", "inside the limits of every sensor")
     return Check("stream_contracts", "stream", not outside, graver.of(*_STREAM_CODES), "; ".join([found, *parts]), figures)
 

@@ -5,18 +5,60 @@ Belongs here: finding stretches, in vectorised passes over the samples of the la
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
+from quality.reasons import shared_readings
 from studies.study import StreamContract
 
 #: More stretches than this are joined with their neighbours, so that a picture stays one.
 MOST_STRETCHES = 60
 
+_ROW = re.compile(r" row (\d{1,9})$")
+
 _Times = npt.NDArray[np.int64]
 _Values = npt.NDArray[np.float32]
+
+
+def evidence_of(
+    t_ns: _Times, values: _Values, contract: StreamContract | None, reason: Mapping[str, str]
+) -> tuple[int, int] | None:
+    """Find the one stretch of a stream that shows best what a reason is about.
+
+    Parameters
+    ----------
+    t_ns : ndarray of int64, shape (n,)
+        Sorted.
+    values : ndarray of float32, shape (n, channels)
+    contract : StreamContract or None
+    reason : mapping
+        ``code``, ``sentence`` and ``place``.
+
+    Returns
+    -------
+    tuple of (int, int) or None
+        First and last ns: of what breaks the contract or repeats one reading the longest stretch, of a copied part all of it, of
+        a clock that goes back the place. None where the reason is about the stream as a whole.
+    """
+    if t_ns.size < 2:
+        return None
+    if span := shared_readings(reason["sentence"] or ""):
+        first, last = (min(reading, t_ns.size) - 1 for reading in span)
+        return int(t_ns[first]), int(t_ns[last])
+    if reason["code"] == "time_backwards" and (row := _ROW.search(reason["place"] or "")):
+        at = int(t_ns[min(max(int(row[1]) - 3, 0), t_ns.size - 1)])  # the row before, counted from 0 below a header
+        return at, at
+    if reason["code"] == "readings_repeated":
+        found = _runs(t_ns, _repeated(values))
+    else:
+        found = offending(t_ns, values, contract, [reason["code"]]) if contract else np.zeros((0, 2), np.int64)
+    if not len(found):
+        return None
+    first, last = found[np.argmax(found[:, 1] - found[:, 0])].tolist()
+    return first, last
 
 
 def offending(t_ns: _Times, values: _Values, contract: StreamContract, codes: Collection[str]) -> _Times:
@@ -51,6 +93,12 @@ def offending(t_ns: _Times, values: _Values, contract: StreamContract, codes: Co
     if "saturated" in codes and values.size:
         found.append(_runs(t_ns, _stuck(values)))
     return _joined(np.concatenate(found), int(t_ns[-1] - t_ns[0]) if t_ns.size else 0)
+
+
+def _repeated(values: _Values) -> npt.NDArray[np.bool_]:
+    """Readings equal to the one before or after them on all axes."""
+    equal = np.concatenate([[False], (values[1:] == values[:-1]).all(axis=1), [False]])
+    return np.asarray(equal[1:] | equal[:-1])
 
 
 def _stuck(values: _Values) -> npt.NDArray[np.bool_]:

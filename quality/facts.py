@@ -79,11 +79,12 @@ def tables_of_facts(facts: BatchFacts, study: Study) -> list[tuple[Suite, pa.Tab
 
 def streams_under(facts: BatchFacts, study: Study, contract: str) -> pa.Table:
     """Return the rows of table `streams` that a contract of the study is for; a sensor's is for it at every place of the body."""
-    names = [name for name in pc.unique(facts.streams["stream"]).to_pylist() if _contract_of(name, study) == contract]
+    names = [name for name in pc.unique(facts.streams["stream"]).to_pylist() if contract_name(name, study) == contract]
     return facts.streams.filter(pc.is_in(facts.streams["stream"], pa.array(names, pa.string())))
 
 
-def _contract_of(stream: str, study: Study) -> str | None:
+def contract_name(stream: str, study: Study) -> str | None:
+    """Return under which name the study says what a stream must be like: its own, else its sensor's; None if under neither."""
     return next((name for name in (stream, sensor_of(stream)) if name in study.streams), None)
 
 

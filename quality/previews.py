@@ -1,4 +1,4 @@
-"""Short stretches of signal as SVG paths: around the longest pause where there is one, else from the middle.
+"""Short stretches of signal as SVG paths: around what is to be seen, else around the longest pause, else from the middle.
 
 Belongs here: which readings are drawn and where they lie on paper. Only numbers leave this module as paths; words are added,
 and escaped, in the page.
@@ -28,6 +28,7 @@ _GAP_STEPS = 2.5
 _SECONDS = 20.0
 _POINTS = 200
 _MOST_PIECES = 40
+_THINNEST = 2.0
 
 _Times = npt.NDArray[np.int64]
 _Values = npt.NDArray[np.float32]
@@ -46,10 +47,10 @@ class Preview:
         The stretch, in seconds since the stream's first reading.
     low, high : float
         Values at the lower and upper edge, in the stream's unit.
-    pause_s : float
-        Length of the pause that it is drawn around; 0 if there is none.
-    pause_at : tuple of float
-        Left edge and width of that pause, in drawing units.
+    marked_s : float
+        Length of the marked part that it is drawn around; 0 if there is none, or if it is an instant.
+    marked_at : tuple of float
+        Left edge and width of that part, in drawing units.
     """
 
     paths: Mapping[str, str]
@@ -57,26 +58,8 @@ class Preview:
     end_s: float
     low: float
     high: float
-    pause_s: float
-    pause_at: tuple[float, float]
-
-
-def read_previews(batch_id: str, wanted: Sequence[tuple[str, str]], lake: Lake) -> dict[tuple[str, str], Preview]:
-    """Draw one stretch of each wanted stream.
-
-    Parameters
-    ----------
-    batch_id : str
-    wanted : sequence of (recording_id, stream)
-    lake : Lake
-
-    Returns
-    -------
-    dict
-        By recording and stream; without those that hold fewer than two finite readings.
-    """
-    found = {key: preview(*readings) for key, readings in read_readings(batch_id, wanted, lake).items()}
-    return {key: drawn for key, drawn in found.items() if drawn}
+    marked_s: float
+    marked_at: tuple[float, float]
 
 
 def read_readings(batch_id: str, wanted: Sequence[tuple[str, str]], lake: Lake) -> dict[tuple[str, str], tuple[_Times, _Values]]:
@@ -96,7 +79,7 @@ def read_readings(batch_id: str, wanted: Sequence[tuple[str, str]], lake: Lake) 
     return {key: _readings(samples, rows) for key, rows in _runs(samples).items() if key in set(wanted)}
 
 
-def preview(t_ns: _Times, values: _Values) -> Preview | None:
+def preview(t_ns: _Times, values: _Values, marked: tuple[int, int] | None = None) -> Preview | None:
     """Draw a stretch of a stream; None if there is nothing to draw.
 
     Parameters
@@ -104,15 +87,17 @@ def preview(t_ns: _Times, values: _Values) -> Preview | None:
     t_ns : ndarray of int64, shape (n,)
         Sorted.
     values : ndarray of float32, shape (n, 3) or (n, 4)
+    marked : tuple of (int, int), optional
+        First and last ns of what is to be seen; the longest pause, if there is one, where nothing is given.
     """
     finite = np.isfinite(values).all(axis=1)
     t_ns, values = t_ns[finite], values[finite]
     if t_ns.size < 2:
         return None
     steps = np.diff(t_ns)
-    longest, usual = int(np.argmax(steps)), float(np.median(steps))
-    pause_ns = int(steps[longest]) if steps[longest] > max(_GAP_STEPS * usual, SHORTEST_PAUSE_S * 1e9) else 0
-    first_ns, last_ns = _stretch(t_ns, longest, pause_ns)
+    usual = float(np.median(steps))
+    marked = marked or _longest_pause(t_ns, steps, usual)
+    first_ns, last_ns = _stretch(t_ns, marked)
     inside = slice(int(np.searchsorted(t_ns, first_ns)), int(np.searchsorted(t_ns, last_ns, side="right")))
     low, high = float(values[inside].min()), float(values[inside].max())
     across = (t_ns[inside] - first_ns) * (WIDTH / (last_ns - first_ns))
@@ -125,19 +110,33 @@ def preview(t_ns: _Times, values: _Values) -> Preview | None:
         (last_ns - int(t_ns[0])) / 1e9,
         low,
         high,
-        pause_ns / 1e9,
-        ((int(t_ns[longest]) - first_ns) * WIDTH / (last_ns - first_ns), pause_ns * WIDTH / (last_ns - first_ns)),
+        (marked[1] - marked[0]) / 1e9 if marked else 0.0,
+        _placed(marked, first_ns, last_ns) if marked else (0.0, 0.0),
     )
 
 
-def _stretch(t_ns: _Times, longest: int, pause_ns: int) -> tuple[int, int]:
-    if pause_ns:
-        beside = int(min(max(pause_ns, 5e9), 30e9))
-        first, last = int(t_ns[longest]) - beside, int(t_ns[longest + 1]) + beside
+def _placed(marked: tuple[int, int], first_ns: int, last_ns: int) -> tuple[float, float]:
+    """Return left edge and width of a mark, in drawing units."""
+    left, right = ((min(max(at, first_ns), last_ns) - first_ns) * WIDTH / (last_ns - first_ns) for at in marked)
+    return left, max(right - left, _THINNEST)
+
+
+def _longest_pause(t_ns: _Times, steps: _Times, usual: float) -> tuple[int, int] | None:
+    longest = int(np.argmax(steps))
+    telling = steps[longest] > max(_GAP_STEPS * usual, SHORTEST_PAUSE_S * 1e9)
+    return (int(t_ns[longest]), int(t_ns[longest + 1])) if telling else None
+
+
+def _stretch(t_ns: _Times, marked: tuple[int, int] | None) -> tuple[int, int]:
+    """Return from when to when is drawn: two readings or more."""
+    start, end = int(t_ns[0]), int(t_ns[-1])
+    if marked:
+        beside = int(min(max(marked[1] - marked[0], 5e9), 30e9))
+        first, last = marked[0] - beside, marked[1] + beside
     else:
-        first = (int(t_ns[0]) + int(t_ns[-1])) // 2 - int(_SECONDS * 1e9 / 2)
+        first = (start + end) // 2 - int(_SECONDS * 1e9 / 2)
         last = first + int(_SECONDS * 1e9)
-    return max(first, int(t_ns[0])), min(last, int(t_ns[-1]))
+    return max(first, start), min(last, end)
 
 
 def _path(across: _Numbers, down: _Numbers, cuts: npt.NDArray[np.intp]) -> str:

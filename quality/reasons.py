@@ -6,10 +6,12 @@ Belongs here: one wording for each reason code, and the codes' headings. Which r
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from quality.suites import Demand
+from studies.sensors import placement_of, sensor_of
 from studies.study import StreamContract, Study
 from warehouse.errors import Reason, did_you_mean
 
@@ -33,6 +35,7 @@ HEADINGS: Mapping[str, str] = {
 }
 
 _GRAVITY = 9.80665
+_PART = re.compile(r"readings ([\d,]{1,15}) to ([\d,]{1,15}) \(")
 #: A shared part that is told as the whole, as being of the same scale, as being unaltered.
 _WHOLE = 0.99
 _SAME_SCALE = 0.005
@@ -113,8 +116,14 @@ def figure(value: float) -> str:
 
 
 def spoken(stream: str) -> str:
-    """Return a stream's name in words."""
-    return stream.replace("_", " ")
+    """Return a stream's name in words.
+
+    Examples
+    --------
+    >>> spoken("linear_acceleration"), spoken("gyroscope@left_thigh")
+    ('linear acceleration', 'left thigh gyroscope')
+    """
+    return f"{placement_of(stream)} {sensor_of(stream)}".strip().replace("_", " ")
 
 
 def listed(names: Sequence[str]) -> str:
@@ -222,6 +231,12 @@ def copy_reason(other: Other, shared: Sequence[Shared], *, participant: str, sou
         return Reason("copy_of_recording", sentence, place, "nothing to do if it was sent twice: the other one is used")
     remedy = "nothing to do if the other one is to be used; if this one is, have the other one withdrawn and this one released"
     return Reason("copy_of_recording", sentence, place, remedy)
+
+
+def shared_readings(sentence: str) -> tuple[int, int] | None:
+    """Return the first and last reading, from 1, of the part that a `copy_reason` speaks of; None if it speaks of the whole."""
+    found = _PART.match(sentence)
+    return (int(found[1].replace(",", "")), int(found[2].replace(",", ""))) if found else None
 
 
 def _parts(shared: Sequence[Shared]) -> str:

@@ -7,20 +7,27 @@ Belongs here: what is told and in which order; the page itself is ``report.html`
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
+import numpy as np
 
+from quality.accounts import annotated, decisions, left_out, mended, units
 from quality.charts import Dot, rates_and_pauses
-from quality.facts import BatchFacts, read_facts
+from quality.confounding import accepted_recordings, confounding_of, contingency
+from quality.drawings import drawings_of
+from quality.facts import BatchFacts, contract_name, read_facts
+from quality.lines import Line, lines_of
 from quality.overview import people_by_label, told_by_one_person
-from quality.previews import HEIGHT, MOST_READINGS, SHORTEST_PAUSE_S, WIDTH, Preview, read_previews
+from quality.previews import HEIGHT, WIDTH
 from quality.reasons import figure, heading, sign, spoken
+from quality.timelines import LANE, timelines_of
+from studies.sensors import SENSORS
 from studies.study import StreamContract, Study
 from warehouse.errors import KinelakeError, Reason
 from warehouse.home import Home
@@ -28,49 +35,31 @@ from warehouse.lake import PARTITION_VALUE, Lake
 
 #: What one page shows at most; the rest is in the warehouse, and the page says so.
 MOST_LINES = 1000
-MOST_EXAMPLES = 8
-MOST_ODD = 60
+MOST_PEOPLE = 60
+MOST_MARKS = 30
+#: Devices, participants, sites or batches beside the labels, where they give them away.
+MOST_LEVELS = 12
 
 _MOST_PLACES = 5
 _LONGEST_TEXT = 600
-
-
-@dataclass(frozen=True)
-class Line:
-    """One recording as the page tells it.
-
-    Parameters
-    ----------
-    state : {"accepted", "released", "set aside", "not judged"}
-    streams : tuple of dict
-        Rows of table `streams`, in the study's order.
-    reasons : tuple of dict
-        Reasons of the verdict.
-    """
-
-    recording_id: str
-    participant: str
-    label: str
-    session: str
-    started: str
-    duration_s: float | None
-    state: str
-    streams: tuple[dict[str, Any], ...]
-    reasons: tuple[dict[str, str], ...]
-    files: tuple[str, ...]
-
-    @property
-    def clocks(self) -> list[str]:
-        """Rate and longest pause of every sensor, those with the same figures together."""
-        alike: dict[str, list[str]] = defaultdict(list)
-        for row in self.streams:
-            pause = "–" if row["longest_gap_s"] is None else f"{row['longest_gap_s']:.2g}"
-            alike[f"{_figure(row['rate_hz'])} Hz, {pause} s"].append(spoken(row["stream"]))
-        return [f"{', '.join(names)}: {figures}" for figures, names in alike.items()]
-
-    @property
-    def usable(self) -> bool:
-        return self.state in ("accepted", "released")
+_PLACED = re.compile(rf"\b({'|'.join(SENSORS)})@([a-z][a-z0-9_]*)")
+_FACTORS = {"device": "device", "participant": "participant", "site": "site", "batch_id": "batch"}
+#: Findings with a section of their own.
+_TOLD_APART = ("private_left_out",)
+_CHECKS = {
+    "files_readable": "Can every file be read?",
+    "files_repaired": "Did anything have to be put right?",
+    "stream_contracts": "Do the sensors keep the study's limits?",
+    "stream_oddities": "Are rates as declared, and readings new each time?",
+    "units": "Are the units right?",
+    "recordings_complete": "Is every recording complete?",
+    "participants": "Are the participant codes right?",
+    "labels": "Are the labels right?",
+    "class_balance": "Is there enough of every label, from several people?",
+    "every_recording_judged": "Does every recording have a verdict?",
+    "copies": "Is every recording its own?",
+    "confounding": "Can labels be told from anything but the movement?",
+}
 
 
 @dataclass(frozen=True)
@@ -80,16 +69,6 @@ class Fault:
     line: Line
     reason: dict[str, str]
     more: int
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A preview with the words beside it."""
-
-    line: Line
-    stream: str
-    unit: str
-    preview: Preview
 
 
 def write_report(batch_id: str, study: Study, home: Home) -> Path:
@@ -127,75 +106,82 @@ def _rendered(content: Mapping[str, Any]) -> str:
 
     folder = FileSystemLoader(Path(__file__).parent)
     pages = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    pages.filters |= {"figure": _figure, "spoken": spoken, "sign": sign, "short": _short, "told": _told, "heading": heading}
+    pages.filters |= {
+        "figure": _figure,
+        "spoken": spoken,
+        "sign": sign,
+        "rough": _rough,
+        "short": _short,
+        "told": _told,
+        "heading": heading,
+    }
     return pages.get_template("report.html").render(content)
 
 
 def _content(batch_id: str, study: Study, lake: Lake) -> dict[str, Any]:
-    from markupsafe import Markup
-
     facts = read_facts(batch_id, lake)
-    lines = _lines(facts, study, lake)
-    drawings = _drawings(batch_id, lines, study, lake)
-    usable = [drawing for drawing in drawings if drawing.line.usable]
-    delivery = lake.read("batches", where={"batch_id": batch_id}).to_pylist()
+    lines = lines_of(facts, study, lake)
     return {
+        **_delivery(facts, lines, study, lake),
+        **_judgement(facts, lines, study, lake),
+        **_signals(facts, lines, study, lake),
         "study": study,
         "batch_id": batch_id,
-        "received_at": delivery[0]["received_at"] if delivery else None,
-        "sites": sorted({site for site in facts.recordings["site"].to_pylist() if site}),
-        "files": facts.files.num_rows,
-        "size": _size(sum(size or 0 for size in facts.files["bytes"].to_pylist())),
         "lines": lines[:MOST_LINES],
-        "counts": Counter(line.state for line in lines),
-        "people": len({line.participant for line in lines}),
-        "recordings": len(lines),
-        "faults": _by_code(line for line in lines if not line.usable),
-        "overruled": [line for line in lines if line.state == "released"],
-        "table": _label_table(facts, lines),
-        # Safe: quality.charts draws numbers and the study's own stream names, no text from outside.
-        "chart": Markup(rates_and_pauses(_dots(lines, study), dict(study.streams.items()))),
-        "examples": usable,
-        "odd": [drawing for drawing in drawings if not drawing.line.usable],
-        "odd_in_all": sum(not line.usable and _drawable(line) is not None for line in lines),
-        "remarks": _remarks(facts),
-        "left_out": sum(count or 0 for count in facts.files["left_out"].to_pylist()),
-        "paper": {"width": WIDTH, "height": HEIGHT},
         "written_at": datetime.now(UTC),
         "most_lines": MOST_LINES,
+        "most_marks": MOST_MARKS,
         "demands_in_words": demands_in_words,
     }
 
 
-def _lines(facts: BatchFacts, study: Study, lake: Lake) -> list[Line]:
-    verdicts = {row["recording_id"]: row for row in lake.read("verdicts", where={"batch_id": facts.batch_id}).to_pylist()}
-    streams, files = _grouped(facts.streams), _grouped(facts.files)
-    order = {name: number for number, name in enumerate(study.streams)}
-    lines = []
-    for row in facts.recordings.to_pylist():
-        name = row["recording_id"]
-        verdict = verdicts.get(name)
-        own = sorted(streams.get(name, []), key=lambda stream: order.get(stream["stream"], len(order)))
-        reasons = tuple(verdict["reasons"]) if verdict else ()
-        paths = tuple(file["path"] for file in files.get(name, []))
-        said = (row["participant"] or "", row["label"] or "", row["session"] or "", _when(row["started_at"]), row["duration_s"])
-        lines.append(Line(name, *said, _state(verdict), tuple(own), reasons, paths))
-    return sorted(lines, key=lambda line: (line.participant, line.label, line.started, line.recording_id))
+def _delivery(facts: BatchFacts, lines: Sequence[Line], study: Study, lake: Lake) -> dict[str, Any]:
+    """What arrived."""
+    delivery = lake.read("batches", where={"batch_id": facts.batch_id}).to_pylist()
+    return {
+        "received_at": delivery[0]["received_at"] if delivery else None,
+        "sites": sorted({site for site in facts.recordings["site"].to_pylist() if site}),
+        "files": facts.files.num_rows,
+        "size": _size(sum(size or 0 for size in facts.files["bytes"].to_pylist())),
+        "people": len({line.participant for line in lines}),
+        "recordings": len(lines),
+        "left_out": left_out(facts),
+        "marked": annotated(lake.read("annotations", where={"batch_id": facts.batch_id}), study),
+    }
 
 
-def _state(verdict: Mapping[str, Any] | None) -> str:
-    if verdict is None:
-        return "not judged"
-    if not verdict["accepted"]:
-        return "set aside"
-    return "released" if verdict["released_by"] else "accepted"
+def _judgement(facts: BatchFacts, lines: Sequence[Line], study: Study, lake: Lake) -> dict[str, Any]:
+    """What was decided, by the contract and by people, and what was noticed."""
+    checks = lake.read("checks", where={"batch_id": facts.batch_id}).to_pylist()
+    codes = {*facts.findings["code"].to_pylist(), *(reason["code"] for line in lines for reason in line.reasons)}
+    decided = decisions(lines, lake)
+    return {
+        "counts": Counter(line.state for line in lines),
+        "faults": _by_code(line for line in lines if not line.usable),
+        "overruled": [line for line in lines if line.state == "released"][:MOST_LINES],
+        "decided": decided[-MOST_LINES:],
+        "checks": _checks(checks, codes),
+        "together": _together(checks, study, lake),
+        "table": _label_table(facts, lines),
+        "remarks": _remarks(facts),
+    }
 
 
-def _grouped(table: pa.Table) -> dict[str, list[dict[str, Any]]]:
-    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in table.to_pylist():
-        groups[row["recording_id"]].append(row)
-    return groups
+def _signals(facts: BatchFacts, lines: Sequence[Line], study: Study, lake: Lake) -> dict[str, Any]:
+    """What the sensors wrote, and what was mended of it."""
+    from markupsafe import Markup
+
+    where = {"batch_id": facts.batch_id}
+    repairs = lake.read("repairs", where=where).to_pylist()
+    return {
+        # Safe: quality.charts draws numbers and the study's own stream names, no text from outside.
+        "chart": Markup(rates_and_pauses(_dots(lines, study), dict(study.streams.items()))),
+        "timelines": timelines_of(lake.read("gaps", where=where), lines),
+        "drawings": drawings_of(facts.batch_id, lines, repairs, study, lake),
+        "paper": {"width": WIDTH, "height": HEIGHT, "lane": LANE},
+        "mended": mended(repairs),
+        "units": units(facts, repairs),
+    }
 
 
 def _by_code(lines: Iterable[Line]) -> list[dict[str, Any]]:
@@ -226,57 +212,56 @@ def _told_group(code: str, found: Sequence[Fault]) -> dict[str, Any]:
 def _label_table(facts: BatchFacts, lines: Sequence[Line]) -> dict[str, Any]:
     by_label = people_by_label(facts.recordings, {line.recording_id for line in lines if line.usable})
     people = sorted({person for counts in by_label.values() for person in counts})
-    return {"by_label": by_label, "people": people[:MOST_LINES], "alone": told_by_one_person(by_label)}
+    shown = people[:MOST_PEOPLE]
+    return {"by_label": by_label, "people": shown, "people_in_all": len(people), "alone": told_by_one_person(by_label)}
 
 
 def _dots(lines: Sequence[Line], study: Study) -> dict[str, list[Dot]]:
+    """A row for each contract of the study: a sensor's at several places of the body are marks of the same row."""
     dots: dict[str, list[Dot]] = {name: [] for name in study.streams}
     for line in lines:
         for row in line.streams:
-            if row["stream"] in dots:
-                dots[row["stream"]].append(Dot(row["rate_hz"], row["longest_gap_s"], line.usable))
+            if name := contract_name(row["stream"], study):
+                dots[name].append(Dot(row["rate_hz"], row["longest_gap_s"], line.usable))
     return {name: of_stream for name, of_stream in dots.items() if of_stream}
 
 
-def _drawings(batch_id: str, lines: Sequence[Line], study: Study, lake: Lake) -> list[Drawing]:
-    """Choose whom to draw: an example of each label, and everything that was set aside, as far as the page allows."""
-    labels: dict[str, Line] = {}
-    for line in lines:
-        if line.usable and _drawable(line):
-            labels.setdefault(line.label, line)
-    odd = [line for line in lines if not line.usable and _drawable(line)]
-    chosen, readings = [], 0
-    for line in [*list(labels.values())[:MOST_EXAMPLES], *odd[:MOST_ODD]]:
-        stream = _drawable(line)
-        if stream and readings + stream["rows"] <= MOST_READINGS:
-            readings += stream["rows"]
-            chosen.append((line, stream))
-    found = read_previews(batch_id, [(line.recording_id, stream["stream"]) for line, stream in chosen], lake) if chosen else {}
+def _checks(checks: Sequence[Mapping[str, Any]], codes: Collection[str]) -> list[dict[str, Any]]:
+    """Tell the checks of a batch, what failed first; codes in their sentences in words."""
+    words = re.compile("|".join(rf"\b{re.escape(code)}\b" for code in sorted(codes, key=len, reverse=True)) or "(?!)")
     return [
-        Drawing(line, stream["stream"], stream["unit"], found[line.recording_id, stream["stream"]])
-        for line, stream in chosen
-        if (line.recording_id, stream["stream"]) in found
+        {
+            "title": _CHECKS.get(row["check_name"], heading(row["check_name"])),
+            "state": "fine" if row["passed"] else {"error": "set aside", "warning": "notice"}.get(row["severity"], "notice"),
+            "sentence": words.sub(lambda code: heading(code[0]).lower(), row["sentence"]),
+        }
+        for row in sorted(checks, key=lambda row: (row["passed"], row["severity"] != "error"))
     ]
 
 
-def _drawable(line: Line) -> dict[str, Any] | None:
-    """Return the stream that the first reason is about, else the one with the longest pause; None if there are no readings."""
-    held = [row for row in line.streams if (row["rows"] or 0) > 1]
-    places = [reason["place"] or "" for reason in line.reasons[:1]]
-    meant = [row for row in held if any(place.startswith(f"{row['source']}, ") for place in places)]
-    return max(meant or held, key=_telling_pause, default=None)
-
-
-def _telling_pause(row: Mapping[str, Any]) -> float:
-    pause: float = row["longest_gap_s"] or 0.0
-    return pause if pause > SHORTEST_PAUSE_S else 0.0
+def _together(checks: Sequence[Mapping[str, Any]], study: Study, lake: Lake) -> list[dict[str, Any]]:
+    """Count the study's recordings by label and by what gives the label away; nothing is read where nothing does."""
+    if all(row["passed"] for row in checks if row["check_name"] == "confounding"):
+        return []
+    recordings = accepted_recordings(study, lake)
+    told = []
+    for one in confounding_of(recordings):
+        if one.confounded:
+            counts, labels, levels = contingency(recordings, one.factor)
+            order = np.argsort(-counts.sum(axis=0), kind="stable")[:MOST_LEVELS]
+            rows = [(label, counts[number, order].tolist()) for number, label in enumerate(labels)]
+            named = [levels[number] for number in order]
+            told.append(
+                {"factor": _FACTORS[one.factor], "sentence": one.sentence, "levels": named, "rows": rows, "of": len(levels)}
+            )
+    return told
 
 
 def _remarks(facts: BatchFacts) -> list[dict[str, Any]]:
     """Group warnings and notes by code, with the first few places of each."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in facts.findings.sort_by([("path", "ascending"), ("code", "ascending")]).to_pylist():
-        if row["severity"] in ("warning", "note"):
+        if row["severity"] in ("warning", "note") and row["code"] not in _TOLD_APART:
             groups[row["severity"], row["code"]].append(row)
     return [
         {
@@ -314,10 +299,6 @@ def demands_in_words(contract: StreamContract) -> str:
     return "; ".join(parts)
 
 
-def _when(started: datetime | None) -> str:
-    return f"{started:%Y-%m-%d %H:%M}" if started else ""
-
-
 def _size(size: int) -> str:
     amount, unit = float(size), "bytes"
     for larger in ("kB", "MB", "GB", "TB"):
@@ -331,10 +312,14 @@ def _figure(value: float | None) -> str:
     return "–" if value is None else figure(value)
 
 
+def _rough(value: float) -> str:
+    return figure(float(f"{value:.3g}"))
+
+
 def _told(text: str | None) -> str:
-    """Begin a reason's part with a capital and end it with a full stop, as on paper."""
-    text = _short(text).rstrip(".")
-    return f"{text[:1].upper()}{text[1:]}."
+    """Begin a reason's part with a capital, name sensors in words, and end it with a full stop, as on paper."""
+    text = _PLACED.sub(lambda stream: spoken(stream[0]), _short(text)).rstrip(".")
+    return f"{text[:1] if text[1:2].isupper() else text[:1].upper()}{text[1:]}."
 
 
 def _short(text: str | None) -> str:

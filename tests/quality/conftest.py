@@ -57,6 +57,9 @@ class Recorded:
     findings: tuple[Mapping[str, str], ...] = ()
     recording: Mapping[str, Any] = field(default_factory=dict)
     samples: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    repairs: tuple[Mapping[str, Any], ...] = ()
+    gaps: tuple[Mapping[str, Any], ...] = ()
+    annotations: tuple[Mapping[str, Any], ...] = ()
 
     def stream_row(self, stream: str) -> dict[str, Any]:
         row = {
@@ -116,6 +119,9 @@ class Recorded:
         empty = {"sentence": "", "place": f"{self.name}.zip", "remedy": ""}
         return [{"recording_id": self.name, "path": f"{self.name}.zip", **empty, **finding} for finding in self.findings]
 
+    def further_rows(self, table: str) -> list[dict[str, Any]]:
+        return [{"recording_id": self.name, "participant": self.participant, **row} for row in getattr(self, table)]
+
     def sample_table(self, stream: str) -> pa.Table:
         times, values = self.samples[stream]
         texts = {"recording_id": self.name, "participant": self.participant, "stream": stream}
@@ -141,6 +147,7 @@ def write_batch(home: Home, *recordings: Recorded, batch_id: str = "batch-1") ->
         "streams": [one.stream_row(stream) for one in recordings for stream in one.streams],
         "files": [one.file_row() for one in recordings],
         "findings": [row for one in recordings for row in one.finding_rows()],
+        **{name: [row for one in recordings for row in one.further_rows(name)] for name in ("repairs", "gaps", "annotations")},
     }
     for name, of_table in rows.items():
         schema = TABLES[name].schema

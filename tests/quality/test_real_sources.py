@@ -1,4 +1,4 @@
-"""Every real recording is accepted with the streams, rates and units that were measured by hand, or set aside with the right reason."""
+"""Every real recording is accepted with streams, rates and units as measured by hand, or set aside with the right reason."""
 
 from __future__ import annotations
 
