@@ -1,4 +1,4 @@
-"""What was done to a batch beyond judging it, told by kind: repairs, units, what was left unread, marks, people's decisions.
+"""What there is to tell of a batch, by kind: repairs, units, copies, what was left unread, marks, people's decisions.
 
 Belongs here: counting rows of the tables and naming the kinds in plain words. The page is `quality.report`'s.
 """
@@ -15,9 +15,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from quality.copies import COPY_CODES
 from quality.facts import BatchFacts
+from quality.headings import heading
 from quality.lines import Line, sensors_in_words
-from quality.reasons import heading, sign
+from quality.reasons import origin, sign
 from studies.study import Study
 from warehouse.lake import Lake
 
@@ -81,6 +83,32 @@ class UnitTold:
     declared: str
     kept: str
     known: str
+    recordings: int
+
+
+@dataclass(frozen=True)
+class Copied:
+    """Copies of one participant's recordings of another's, or of their own, that are equally far apart in time.
+
+    Parameters
+    ----------
+    participant, other : str
+    batch : str
+        Where the other one's are: ``the same batch`` or ``batch ...``.
+    stamped : str
+        How the other one's are stamped: ``24 h earlier``.
+    whole : bool
+        False if parts are shared, or values were altered.
+    labels : tuple of str
+    recordings : int
+    """
+
+    participant: str
+    other: str
+    batch: str
+    stamped: str
+    whole: bool
+    labels: tuple[str, ...]
     recordings: int
 
 
@@ -149,6 +177,17 @@ def units(facts: BatchFacts, repairs: Sequence[Mapping[str, Any]]) -> list[UnitT
         )
         for (declared, kept, known), rows in sorted(groups.items(), key=lambda group: (group[0][2] == _DECLARED, group[0]))
     ]
+
+
+def copied(lines: Iterable[Line]) -> list[Copied]:
+    """Tell whose recordings are copies of whose, most first."""
+    groups: dict[tuple[str, str, str, str, bool], list[Line]] = {}
+    for line in lines:
+        origins = [origin(reason["sentence"] or "") for reason in line.reasons if reason["code"] in COPY_CODES]
+        for one in filter(None, origins):
+            groups.setdefault((line.participant, one.participant, one.batch, one.stamped, one.whole), []).append(line)
+    found = [Copied(*key, tuple(sorted({line.label for line in group})), len(group)) for key, group in groups.items()]
+    return sorted(found, key=lambda one: (-one.recordings, one.participant, one.other, one.stamped))
 
 
 def left_out(facts: BatchFacts) -> dict[str, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,14 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from quality.previews import thinned
-from quality.reasons import spoken
 from studies.study import StreamContract
 
 #: More dots than this are drawn as pixels, so that the page stays small.
 MOST_VECTOR_DOTS = 400
+_WIDEST_NAME = 14
 
 _INK, _MUTED, _GOOD, _BAD, _ALLOWED = "#26323b", "#6b7883", "#2a7f74", "#b4502a", "#dcefe9"
-_MARKED, _AXES_COLORS = "#f0c4b2", ("#2f6fa7", "#c0762b", "#5b8a3c", "#8a5aa0")
+_MARKED, _AXES_COLORS = "#f0c4b2", ("#1d4e79", "#dc8a35", "#4c8a36", "#8a5aa0")
 _GAP_STEPS = 2.5
 #: A closer look that shows more of the readings than this is none.
 _WORTH_A_LOOK = 0.7
@@ -49,13 +50,14 @@ class Dot:
 
 
 def rates_and_pauses(dots: Mapping[str, Sequence[Dot]], contracts: Mapping[str, StreamContract]) -> str:
-    """Draw a row for each stream: rates at the left, longest pauses at the right.
+    """Draw a row for each name: rates at the left, longest pauses at the right.
 
     Parameters
     ----------
     dots : mapping of str to sequence of Dot
-        By stream; streams of the study only.
+        By what a row is called.
     contracts : mapping of str to StreamContract
+        Under the same names.
 
     Returns
     -------
@@ -79,7 +81,7 @@ def rates_and_pauses(dots: Mapping[str, Sequence[Dot]], contracts: Mapping[str, 
             # Few ticks: they are most of what drawing costs.
             left.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
             right.minorticks_off()
-            left.set_ylabel(spoken(name).replace(" ", "\n"), rotation=0, ha="right", va="center", color=_INK)
+            left.set_ylabel(textwrap.fill(name, _WIDEST_NAME), rotation=0, ha="right", va="center", color=_INK)
         rows[-1][0].set_xlabel("sampling rate (Hz)", color=_MUTED)
         rows[-1][1].set_xlabel("longest pause (s)", color=_MUTED)
         return _svg(figure)

@@ -229,9 +229,8 @@ def _participants(judged: Judged, codes: _Codes, graver: _Gravity) -> Check:
         "pattern": pattern,
         **_counts(codes, ("participant_unknown",)),
     }
-    fits = f"the pattern {pattern}"
-    ids = judged.facts.recording_ids
-    sentence = _count(wrong, len(ids), f"of participants that do not fit {fits}", f"of participants that fit {fits}")
+    fault = "with a participant code that is not of the study's form"
+    sentence = _count(wrong, len(judged.facts.recording_ids), fault, "with a participant code of the study's form")
     return Check("participants", "recording", not wrong, graver.of("participant_unknown"), sentence, figures)
 
 

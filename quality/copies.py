@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from quality.facts import BatchFacts
+from quality.headings import VERDICTS
 from quality.matches import Match, find_matches
-from quality.reasons import HEADINGS, Other, Shared, copy_reason
+from quality.reasons import Other, Shared, copy_reason
 from studies.study import Study
 from warehouse.errors import Reason
 from warehouse.fingerprint_index import FingerprintIndex
@@ -23,7 +24,7 @@ from warehouse.lake import Lake
 from warehouse.study_index import open_index
 
 #: The codes that a copy gets.
-COPY_CODES = tuple(code for code in HEADINGS if code.startswith("copy_"))
+COPY_CODES = tuple(code for code in VERDICTS if code.startswith("copy_"))
 
 _COLUMNS = ["batch_id", "recording_id", "participant", "stream", "source", "start_ns", "rows", "duplicates"]
 

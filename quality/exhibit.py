@@ -14,9 +14,10 @@ from typing import Any
 
 from quality.charts import signal_and_steps
 from quality.evidence import offending
+from quality.headings import heading
 from quality.previews import MOST_READINGS, read_readings
 from quality.quarantine import show
-from quality.reasons import figure, heading, sign, spoken
+from quality.reasons import figure, sign, spoken
 from studies.study import Study
 from warehouse.home import Home
 from warehouse.lake import Lake

@@ -1,6 +1,7 @@
 """What a broken demand means, told to somebody who records and does not program: found, allowed, where, what to do.
 
-Belongs here: one wording for each reason code, and the codes' headings. Which rows break a demand is told by `quality.suites`.
+Belongs here: one wording for each reason code; a code's heading is in `quality.headings`. Which rows break a demand is told by
+`quality.suites`.
 """
 
 from __future__ import annotations
@@ -17,24 +18,9 @@ from warehouse.errors import Reason, did_you_mean
 
 Row = Mapping[str, object]
 
-#: Headings for the codes that this room gives; a reader's own codes are headed by their words.
-HEADINGS: Mapping[str, str] = {
-    "rate_out_of_contract": "Sampling rate outside what the study allows",
-    "gap_too_long": "A pause in the recording that is too long",
-    "jitter_too_high": "Readings come too irregularly",
-    "out_of_range": "Values that cannot be true",
-    "saturated": "The sensor was at the end of its range",
-    "unit_implausible": "The unit or the scale looks wrong",
-    "stream_missing": "A sensor is missing",
-    "too_short": "Recording too short",
-    "label_unknown": "Label that the study does not know",
-    "label_missing": "No label",
-    "participant_unknown": "Participant code that the study does not know",
-    "copy_of_recording": "Copy of another recording",
-    "copy_of_other_participant": "Same sensor values as another participant",
-}
-
 _GRAVITY = 9.80665
+_ORIGIN = re.compile(r"of recording (\S{1,200}) of participant (.{0,200}?) in (the same batch|batch \S{1,200}?)(?:,| \()")
+_STAMPED = re.compile(r", stamped ([^:]{1,60}): ")
 _PART = re.compile(r"readings ([\d,]{1,15}) to ([\d,]{1,15}) \(")
 #: A shared part that is told as the whole, as being of the same scale, as being unaltered.
 _WHOLE = 0.99
@@ -65,6 +51,28 @@ class Other:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Whose values a copy has, as its `copy_reason` tells.
+
+    Parameters
+    ----------
+    recording_id, participant : str
+    batch : str
+        ``the same batch`` or ``batch ...``.
+    stamped : str
+        ``24 h earlier``.
+    whole : bool
+        False if a part only is shared, or the values were altered.
+    """
+
+    recording_id: str
+    participant: str
+    batch: str
+    stamped: str
+    whole: bool
+
+
+@dataclass(frozen=True)
 class Shared:
     """A stream, or a part of one, that has another recording's values.
 
@@ -91,17 +99,6 @@ class Shared:
     other_share: float = 1.0
     factor: float = 1.0
     left: float = 0.0
-
-
-def heading(code: str) -> str:
-    """Return a code's heading.
-
-    Examples
-    --------
-    >>> heading("too_short"), heading("csv_row_ragged")
-    ('Recording too short', 'CSV row ragged')
-    """
-    return HEADINGS.get(code, code.replace("_", " ").capitalize().replace("Csv", "CSV"))
 
 
 def figure(value: float) -> str:
@@ -237,6 +234,12 @@ def shared_readings(sentence: str) -> tuple[int, int] | None:
     """Return the first and last reading, from 1, of the part that a `copy_reason` speaks of; None if it speaks of the whole."""
     found = _PART.match(sentence)
     return (int(found[1].replace(",", "")), int(found[2].replace(",", ""))) if found else None
+
+
+def origin(sentence: str) -> Origin | None:
+    """Return whose values a `copy_reason` says a recording has; None of another sentence."""
+    whose, stamped = _ORIGIN.search(sentence), _STAMPED.search(sentence)
+    return Origin(whose[1], whose[2], whose[3], stamped[1], " are identical to " in sentence) if whose and stamped else None
 
 
 def _parts(shared: Sequence[Shared]) -> str:

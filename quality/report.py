@@ -17,21 +17,24 @@ from typing import Any
 
 import numpy as np
 
-from quality.accounts import annotated, decisions, left_out, mended, units
+from quality.accounts import annotated, copied, decisions, left_out, mended, units
 from quality.charts import Dot, rates_and_pauses
-from quality.confounding import accepted_recordings, confounding_of, contingency
+from quality.confounding import confounding_of, contingency
 from quality.drawings import drawings_of
 from quality.facts import BatchFacts, contract_name, read_facts
+from quality.headings import heading
 from quality.lines import Line, lines_of
 from quality.overview import people_by_label, told_by_one_person
 from quality.previews import HEIGHT, WIDTH
-from quality.reasons import figure, heading, sign, spoken
+from quality.reasons import figure, listed, sign, spoken
 from quality.timelines import LANE, timelines_of
-from studies.sensors import SENSORS
+from studies.sensors import SENSORS, placement_of
 from studies.study import StreamContract, Study
+from warehouse.accepted_index import AcceptedIndex
 from warehouse.errors import KinelakeError, Reason
 from warehouse.home import Home
 from warehouse.lake import PARTITION_VALUE, Lake
+from warehouse.study_index import open_index
 
 #: What one page shows at most; the rest is in the warehouse, and the page says so.
 MOST_LINES = 1000
@@ -40,7 +43,7 @@ MOST_MARKS = 30
 #: Devices, participants, sites or batches beside the labels, where they give them away.
 MOST_LEVELS = 12
 
-_MOST_PLACES = 5
+_MOST_PLACES = 3
 _LONGEST_TEXT = 600
 _PLACED = re.compile(rf"\b({'|'.join(SENSORS)})@([a-z][a-z0-9_]*)")
 _FACTORS = {"device": "device", "participant": "participant", "site": "site", "batch_id": "batch"}
@@ -96,7 +99,7 @@ def write_report(batch_id: str, study: Study, home: Home) -> Path:
         raise KinelakeError(Reason("batch_id", f"{batch_id!r} is no name of a batch; allowed: {allowed}"))
     page = home.reports / f"{batch_id}.html"
     unfinished = page.with_name(f".{batch_id}.{os.getpid()}.html")
-    unfinished.write_text(_rendered(_content(batch_id, study, Lake(home))), encoding="utf-8")
+    unfinished.write_text(_rendered(_content(batch_id, study, home)), encoding="utf-8")
     unfinished.replace(page)
     return page
 
@@ -118,12 +121,13 @@ def _rendered(content: Mapping[str, Any]) -> str:
     return pages.get_template("report.html").render(content)
 
 
-def _content(batch_id: str, study: Study, lake: Lake) -> dict[str, Any]:
+def _content(batch_id: str, study: Study, home: Home) -> dict[str, Any]:
+    lake = Lake(home)
     facts = read_facts(batch_id, lake)
-    lines = lines_of(facts, study, lake)
+    lines, fits = lines_of(facts, study, lake), re.compile(study.participants).fullmatch
     return {
         **_delivery(facts, lines, study, lake),
-        **_judgement(facts, lines, study, lake),
+        **_judgement(facts, lines, study, home),
         **_signals(facts, lines, study, lake),
         "study": study,
         "batch_id": batch_id,
@@ -132,6 +136,7 @@ def _content(batch_id: str, study: Study, lake: Lake) -> dict[str, Any]:
         "most_lines": MOST_LINES,
         "most_marks": MOST_MARKS,
         "demands_in_words": demands_in_words,
+        "someone": next((name for line in lines if fits(name := line.participant)), ""),
     }
 
 
@@ -150,18 +155,20 @@ def _delivery(facts: BatchFacts, lines: Sequence[Line], study: Study, lake: Lake
     }
 
 
-def _judgement(facts: BatchFacts, lines: Sequence[Line], study: Study, lake: Lake) -> dict[str, Any]:
+def _judgement(facts: BatchFacts, lines: Sequence[Line], study: Study, home: Home) -> dict[str, Any]:
     """What was decided, by the contract and by people, and what was noticed."""
+    lake = Lake(home)
     checks = lake.read("checks", where={"batch_id": facts.batch_id}).to_pylist()
     codes = {*facts.findings["code"].to_pylist(), *(reason["code"] for line in lines for reason in line.reasons)}
     decided = decisions(lines, lake)
     return {
         "counts": Counter(line.state for line in lines),
         "faults": _by_code(line for line in lines if not line.usable),
+        "copied": copied(lines),
         "overruled": [line for line in lines if line.state == "released"][:MOST_LINES],
         "decided": decided[-MOST_LINES:],
         "checks": _checks(checks, codes),
-        "together": _together(checks, study, lake),
+        "together": _together(checks, study, home),
         "table": _label_table(facts, lines),
         "remarks": _remarks(facts),
     }
@@ -174,8 +181,8 @@ def _signals(facts: BatchFacts, lines: Sequence[Line], study: Study, lake: Lake)
     where = {"batch_id": facts.batch_id}
     repairs = lake.read("repairs", where=where).to_pylist()
     return {
-        # Safe: quality.charts draws numbers and the study's own stream names, no text from outside.
-        "chart": Markup(rates_and_pauses(_dots(lines, study), dict(study.streams.items()))),
+        # Safe: numbers, and names of sensors and places, which are lower-case words; no text from outside.
+        "chart": Markup(_chart(lines, study)),
         "timelines": timelines_of(lake.read("gaps", where=where), lines),
         "drawings": drawings_of(facts.batch_id, lines, repairs, study, lake),
         "paper": {"width": WIDTH, "height": HEIGHT, "lane": LANE},
@@ -216,14 +223,25 @@ def _label_table(facts: BatchFacts, lines: Sequence[Line]) -> dict[str, Any]:
     return {"by_label": by_label, "people": shown, "people_in_all": len(people), "alone": told_by_one_person(by_label)}
 
 
-def _dots(lines: Sequence[Line], study: Study) -> dict[str, list[Dot]]:
-    """A row for each contract of the study: a sensor's at several places of the body are marks of the same row."""
+def _chart(lines: Sequence[Line], study: Study) -> str:
+    """Draw a row for each contract of the study: a sensor's at several places of the body are marks of the same row."""
     dots: dict[str, list[Dot]] = {name: [] for name in study.streams}
+    places: dict[str, set[str]] = defaultdict(set)
     for line in lines:
         for row in line.streams:
             if name := contract_name(row["stream"], study):
                 dots[name].append(Dot(row["rate_hz"], row["longest_gap_s"], line.usable))
-    return {name: of_stream for name, of_stream in dots.items() if of_stream}
+                places[name].add(placement_of(row["stream"]))
+    titles = {name: _row_title(name, places[name]) for name in study.streams if dots[name]}
+    drawn = {title: dots[name] for name, title in titles.items()}
+    return rates_and_pauses(drawn, {title: study.streams[name] for name, title in titles.items()})
+
+
+def _row_title(name: str, places: Collection[str]) -> str:
+    among = sorted(spoken(place) for place in places if place and placement_of(name) != place)
+    if not among:
+        return spoken(name)
+    return f"{spoken(name)} ({listed(among) if len(among) <= _MOST_PLACES else f'{len(among)} places'})"
 
 
 def _checks(checks: Sequence[Mapping[str, Any]], codes: Collection[str]) -> list[dict[str, Any]]:
@@ -233,21 +251,26 @@ def _checks(checks: Sequence[Mapping[str, Any]], codes: Collection[str]) -> list
         {
             "title": _CHECKS.get(row["check_name"], heading(row["check_name"])),
             "state": "fine" if row["passed"] else {"error": "set aside", "warning": "notice"}.get(row["severity"], "notice"),
-            "sentence": words.sub(lambda code: heading(code[0]).lower(), row["sentence"]),
+            "sentence": words.sub(lambda code: _within(heading(code[0])), row["sentence"]),
         }
         for row in sorted(checks, key=lambda row: (row["passed"], row["severity"] != "error"))
     ]
 
 
-def _together(checks: Sequence[Mapping[str, Any]], study: Study, lake: Lake) -> list[dict[str, Any]]:
+def _within(words: str) -> str:
+    return words[:1].lower() + words[1:]
+
+
+def _together(checks: Sequence[Mapping[str, Any]], study: Study, home: Home) -> list[dict[str, Any]]:
     """Count the study's recordings by label and by what gives the label away; nothing is read where nothing does."""
     if all(row["passed"] for row in checks if row["check_name"] == "confounding"):
         return []
-    recordings = accepted_recordings(study, lake)
+    with open_index(AcceptedIndex, study.study, home=home) as index:
+        counted = index.counts()
     told = []
-    for one in confounding_of(recordings):
+    for one in confounding_of(counted):
         if one.confounded:
-            counts, labels, levels = contingency(recordings, one.factor)
+            counts, labels, levels = contingency(counted, one.factor)
             order = np.argsort(-counts.sum(axis=0), kind="stable")[:MOST_LEVELS]
             rows = [(label, counts[number, order].tolist()) for number, label in enumerate(labels)]
             named = [levels[number] for number in order]
@@ -317,8 +340,8 @@ def _rough(value: float) -> str:
 
 
 def _told(text: str | None) -> str:
-    """Begin a reason's part with a capital, name sensors in words, and end it with a full stop, as on paper."""
-    text = _PLACED.sub(lambda stream: spoken(stream[0]), _short(text)).rstrip(".")
+    """Begin a reason's part with a capital, name sensors and units in words, and end it with a full stop, as on paper."""
+    text = _PLACED.sub(lambda stream: spoken(stream[0]), sign(_short(text))).rstrip(".")
     return f"{text[:1] if text[1:2].isupper() else text[:1].upper()}{text[1:]}."
 
 

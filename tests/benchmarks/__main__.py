@@ -1,4 +1,7 @@
-"""Runs every benchmark and prints one table: figure, ours, target, peer, met or not. Nothing is remembered or typed in."""
+"""Runs every benchmark and prints one table: figure, ours, target, peer, met or not. Nothing is remembered or typed in.
+
+``real`` is none: it prints what becomes of every real recording; see `tests.benchmarks.real_recordings` for its options.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from tests.benchmarks import (
     long_recordings,
     orchestrate,
     publishing,
+    real_recordings,
     resample,
     resample_long,
     thousand,
@@ -68,4 +72,7 @@ def _cell(value: object) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    if sys.argv[1:2] == ["real"]:
+        real_recordings.main(sys.argv[2:])
+    else:
+        raise SystemExit(main(sys.argv[1:]))

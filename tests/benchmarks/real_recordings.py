@@ -1,6 +1,6 @@
 """What becomes of every real recording: submitted to its study, read, judged, and told in one table.
 
-``python -m tests.benchmarks.real_recordings`` prints alike recordings as one line, with ``--all`` each on its own, and with
+``python -m tests.benchmarks real`` prints alike recordings as one line, with ``--all`` each on its own, and with
 ``--home DIR`` leaves the home there, so that ``kinelake --home DIR report BATCH`` shows more. Nothing is trained or timed.
 """
 
@@ -199,17 +199,22 @@ def _rate(low: float, high: float, mean: float) -> str:
     return f"{median} Hz" + (f" (mean {mean:.4g})" if not low - 0.1 <= mean <= high + 0.1 else "")
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Print what becomes of every real recording.")
+def _arguments(given: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks real", description="Print what becomes of every real recording."
+    )
     parser.add_argument("--all", action="store_true", help="one line for each recording")
     parser.add_argument("--home", type=Path, help="leave the home here; it must not exist yet")
-    parser.add_argument("studies", nargs="*", help=f"some of: {', '.join(SOURCES)}")
-    return parser.parse_args()
+    parser.add_argument("studies", nargs="*", metavar="STUDY", help=f"some of: {', '.join(SOURCES)}")
+    arguments = parser.parse_args(given)
+    if unknown := [name for name in arguments.studies if name not in SOURCES]:
+        parser.error(f"no recordings of {', '.join(unknown)} are known; known: {', '.join(SOURCES)}")
+    return arguments
 
 
-def main() -> None:
+def main(given: Sequence[str]) -> None:
     """Print the table, study by study."""
-    arguments, console = _arguments(), Console(width=160)
+    arguments, console = _arguments(given), Console(width=160)
     with tempfile.TemporaryDirectory() as folder:
         home = Home.at(arguments.home or Path(folder) / "home")
         for name in arguments.studies or SOURCES:
@@ -219,7 +224,3 @@ def main() -> None:
             if left_out:
                 kinds = Counter(Path(path).suffix or path for path in left_out)
                 console.print(f"{name}: the draft leaves out {', '.join(f'{count} {kind}' for kind, count in kinds.items())}")
-
-
-if __name__ == "__main__":
-    main()

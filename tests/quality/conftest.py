@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import yaml
 
 from studies.sensors import unit_of
 from studies.study import Study
@@ -168,6 +170,15 @@ def study() -> Study:
     limits = ("unit", "rate_hz", "max_gap_s", "required")
     streams = {name: {key: of[key] for key in limits if key in of} for name, of in CONTRACT["streams"].items()}
     return Study.model_validate({**CONTRACT, "streams": streams})
+
+
+@pytest.fixture
+def known_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the contract a study that `studies.find_study` finds."""
+    folder = tmp_path / "studies"
+    folder.mkdir()
+    (folder / "hops.yaml").write_text(yaml.safe_dump(CONTRACT), encoding="utf-8")
+    monkeypatch.setenv("KINELAKE_STUDIES", str(folder))
 
 
 @pytest.fixture

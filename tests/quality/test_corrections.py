@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-import yaml
 
 from quality import settling
 from quality.corrections import correct, undo
@@ -28,13 +25,7 @@ SIGNED = {"who": "Dr Lee", "why": "seen on the video"}
 G = 9.80665
 
 
-@pytest.fixture(autouse=True)
-def known_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    folder = tmp_path / "studies"
-    folder.mkdir()
-    (folder / "hops.yaml").write_text(yaml.safe_dump(CONTRACT), encoding="utf-8")
-    monkeypatch.setenv("KINELAKE_STUDIES", str(folder))
-    yield
+pytestmark = pytest.mark.usefixtures("known_study")
 
 
 @pytest.fixture

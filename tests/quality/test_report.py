@@ -73,7 +73,7 @@ def test_the_page_tells_what_arrived_what_was_set_aside_and_what_to_do(home: Hom
     assert "The accelerometer pauses for 3.5 s; the study allows 0.5 s." in words
     assert "What to do: Keep the sensor close to the receiver" in words and "odd.zip::accelerometer.csv" in words
     assert "around a pause of 3.52 s" in words
-    assert "Clock shifted" in words and "The clock is off." in words and "Set the clock." in words
+    assert "The clock does not agree with the file's name" in words and "The clock is off." in words and "Set the clock." in words
     assert "4 parts of the exports are no motion data" in words and "other 4" in words
     assert "likewise 1 more in the same recording" in words
     assert "accelerometer, gyroscope: 50 Hz, 3.5 s" in words and "set aside" in words and "accepted" in words
@@ -115,7 +115,7 @@ def test_a_batch_in_which_nothing_was_readable_has_a_page(home: Home, study: Stu
     void = [Recorded(f"void-{n}", label=None, streams=(), findings=(empty,)) for n in range(3)]
     judge_batch(write_batch(home, *void), study, home)
     words = page_of(home, study).words
-    assert "None of the 3 recordings can be used yet." in words and "CSV empty" in words and "nothing readable" in words
+    assert "None of the 3 recordings can be used yet." in words and "The table is empty" in words and "nothing readable" in words
 
 
 def test_a_batch_that_was_not_judged_yet_says_so(home: Home, study: Study) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from quality.corrections import correct
 from quality.judging import judge_batch
 from quality.lines import sensors_in_words
 from quality.quarantine import release
+from quality.reasons import Origin, Other, Shared, copy_reason, origin
 from quality.timelines import MOST_LANES
 from studies.study import Study
 from tests.quality.conftest import FIRST_NS, Recorded, write_batch
-from tests.quality.test_report import HOSTILE, Page, page_of, sampled
+from tests.quality.test_report import HOSTILE, Page, page_of, sampled, wave
 from warehouse.home import Home
 
+DAY_NS = 86_400 * 10**9
 SORTED = {"kind": "sorted", "stream": "accelerometer", "rows": 7, "sentence": "7 readings came late"}
 INFERRED = {
     "kind": "unit_inferred",
@@ -113,6 +116,7 @@ def test_delivered_marks_are_counted_by_the_studys_labels(home: Home, study: Stu
     assert "hop 2 1 3" in words and "as the recording 1 1 1" in words
 
 
+@pytest.mark.usefixtures("known_study")
 def test_what_people_decided_is_told_and_a_participants_former_name_is_not(home: Home, study: Study) -> None:
     judge_batch(write_batch(home, Recorded("a", label="hopp"), Recorded("b", facts={"gyroscope": {"rate_hz": 9.0}})), study, home)
     correct(home, "a", {"label": "hop", "participant": "P007"}, who="Dr Lee", why="a slip")
@@ -130,7 +134,7 @@ def test_checks_are_told_what_failed_first_and_codes_in_words(home: Home, study:
     checked = words[words.index("What was checked") :]
     assert checked.index("set aside Are the labels right?") < checked.index("notice Did anything have to be put right?")
     assert checked.index("notice Did anything") < checked.index("fine Can every file be read?")
-    assert "put right in 1 of 2 files: clock shifted (1)" in checked
+    assert "put right in 1 of 2 files: the clock does not agree with the file's name (1)" in checked
 
 
 def test_a_used_recording_that_something_was_noticed_on_is_drawn(home: Home, study: Study) -> None:
@@ -141,7 +145,7 @@ def test_a_used_recording_that_something_was_noticed_on_is_drawn(home: Home, stu
 def test_a_sensor_at_several_places_is_named_once_with_its_places(home: Home, study: Study) -> None:
     placed = ("accelerometer@waist", "accelerometer@left_calf", "gyroscope")
     alike = {stream: {"rate_hz": 50.0, "longest_gap_s": 0.021, "norm_median": 9.8} for stream in placed}
-    slow = {"accelerometer@left_calf": {**alike["accelerometer@left_calf"], "rate_hz": 9.0}}
+    slow = {"accelerometer@left_calf": {**alike["accelerometer@left_calf"], "rate_hz": 9.0, "source": "b.zip"}}
     fine, odd = (
         Recorded("a", streams=placed, facts=alike),
         Recorded("b", participant="P002", streams=placed, facts={**alike, **slow}),
@@ -153,6 +157,7 @@ def test_a_sensor_at_several_places_is_named_once_with_its_places(home: Home, st
     assert sensors_in_words([]) == []
 
 
+@pytest.mark.usefixtures("known_study")
 @pytest.mark.parametrize("kind", [HOSTILE, "unit_inferred"])
 def test_text_from_outside_in_the_further_tables_is_escaped(home: Home, study: Study, kind: str) -> None:
     repair = dict.fromkeys(("sentence", "before", "after", "source"), HOSTILE) | {
@@ -179,3 +184,23 @@ def test_text_from_outside_in_the_further_tables_is_escaped(home: Home, study: S
     assert "script" not in page.tags and page.text.count(HOSTILE) > 20
     assert not [name for name, _ in page.attributes if name.startswith("on")]
     assert not [value for _, value in page.attributes if HOSTILE in value or "alert" in value]
+
+
+def test_whose_readings_copies_have_is_told_in_one_line_for_alike_ones(home: Home, study: Study) -> None:
+    sent = [sampled(Recorded(f"a{n}", label=label, start_ns=FIRST_NS + n)) for n, label in enumerate(("hop", "rest"))]
+    for n, one in enumerate(sent):
+        values = wave()[1] + np.float32(n)
+        sent[n] = one.but(samples={"accelerometer": (wave()[0], values)}, streams=("accelerometer", "gyroscope"))
+    again = [one.but(name=f"b{n}", participant="P002", start_ns=one.start_ns + DAY_NS) for n, one in enumerate(sent)]
+    hashes = [{"accelerometer": {"value_hash": f"v{n}"}, "gyroscope": {"value_hash": f"g{n}"}} for n in (0, 1, 0, 1)]
+    page = told(home, study, *(one.but(facts=of) for one, of in zip([*sent, *again], hashes, strict=True)))
+    assert "P002 P001 hop, rest 24 h earlier all readings, unaltered 2" in page.words
+
+
+def test_a_copied_part_and_a_copy_in_another_batch_are_told_as_such() -> None:
+    part = Shared("accelerometer", -(10**9), rows=(101, 200), other_rows=(1, 100), share=0.1, other_share=0.5)
+    for shared, whole in ((part, False), (Shared("accelerometer", -(10**9)), True)):
+        other = Other("r1", "P002, in (batch", "b0", "b.csv")
+        reason = copy_reason(other, [shared], participant="P001", source="a.csv", batch_id="b1")
+        assert origin(reason.sentence) == Origin("r1", "P002, in (batch", "batch b0", "1 s later", whole)
+    assert origin("the recording has no label; allowed: hop") is None
