@@ -162,7 +162,9 @@ def _files_repaired(judged: Judged, graver: _Gravity) -> Check:
     touched = len(pc.unique(repaired["path"]))
     told = ", ".join(f"{code} ({count})" for code, count in codes.most_common(3))
     files = _files(judged.facts.files.num_rows)
-    sentence = f"something was put right in {touched} of {files}: {told}" if touched else f"{files}, nothing had to be put right"
+    sentence = (
+        f"something odd was found in {touched} of {files}: {told}" if touched else f"{files}, nothing odd about any of them"
+    )
     return Check("files_repaired", "file", not touched, graver.of("file_repaired"), sentence, {"repaired": touched, **codes})
 
 

@@ -122,7 +122,7 @@ def drawings_of(batch_id: str, lines: Sequence[Line], repairs: Iterable[Mapping[
     groups = [odd[:MOST_ODD], noticed, list(examples.values())[:MOST_EXAMPLES]]
     drawn = _drawn(batch_id, [wish for group in groups for wish in group], study, lake)
     found = [tuple(drawn[wish.key] for wish in group if wish.key in drawn) for group in groups]
-    return Drawings(*found, odd_in_all=len(odd_in_all))
+    return Drawings(found[0], found[1], found[2], odd_in_all=len(odd_in_all))
 
 
 def _few_alike(wishes: Sequence[_Wish]) -> list[_Wish]:

@@ -53,6 +53,7 @@ READING: Mapping[str, str] = {
     "csv_too_large": "The table is too large",
     "csv_unit_unknown": "A unit that nobody knows",
     "csv_value_missing": "A reading lacks a value",
+    "device_paused": "The device slept during the recording",
     "device_restarted": "The device started anew during the recording",
     "euler_not_needed": "Angles that the recording also holds as quaternions were left out",
     "file_empty": "An empty file",

@@ -51,7 +51,7 @@ _FACTORS = {"device": "device", "participant": "participant", "site": "site", "b
 _TOLD_APART = ("private_left_out",)
 _CHECKS = {
     "files_readable": "Can every file be read?",
-    "files_repaired": "Did anything have to be put right?",
+    "files_repaired": "Is anything odd about the files?",
     "stream_contracts": "Do the sensors keep the study's limits?",
     "stream_oddities": "Are rates as declared, and readings new each time?",
     "units": "Are the units right?",

@@ -132,9 +132,9 @@ def test_checks_are_told_what_failed_first_and_codes_in_words(home: Home, study:
     note = {"severity": "warning", "code": "clock_shifted"}
     words = told(home, study, Recorded("a", findings=(note,)), Recorded("b", label="hopp", participant="P002")).words
     checked = words[words.index("What was checked") :]
-    assert checked.index("set aside Are the labels right?") < checked.index("notice Did anything have to be put right?")
-    assert checked.index("notice Did anything") < checked.index("fine Can every file be read?")
-    assert "put right in 1 of 2 files: the clock does not agree with the file's name (1)" in checked
+    assert checked.index("set aside Are the labels right?") < checked.index("notice Is anything odd about the files?")
+    assert checked.index("notice Is anything odd") < checked.index("fine Can every file be read?")
+    assert "odd was found in 1 of 2 files: the clock does not agree with the file's name (1)" in checked
 
 
 def test_a_used_recording_that_something_was_noticed_on_is_drawn(home: Home, study: Study) -> None:
@@ -194,7 +194,7 @@ def test_whose_readings_copies_have_is_told_in_one_line_for_alike_ones(home: Hom
     again = [one.but(name=f"b{n}", participant="P002", start_ns=one.start_ns + DAY_NS) for n, one in enumerate(sent)]
     hashes = [{"accelerometer": {"value_hash": f"v{n}"}, "gyroscope": {"value_hash": f"g{n}"}} for n in (0, 1, 0, 1)]
     page = told(home, study, *(one.but(facts=of) for one, of in zip([*sent, *again], hashes, strict=True)))
-    assert "P002 P001 hop, rest 24 h earlier all readings, unaltered 2" in page.words
+    assert "P002 P001 hop, rest 24 h earlier all, unaltered 2" in page.words
 
 
 def test_a_copied_part_and_a_copy_in_another_batch_are_told_as_such() -> None:
