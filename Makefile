@@ -3,13 +3,19 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+POSE := .venv-pose
+POSE_READY := $(POSE)/.ready
 
-.PHONY: demo test check bench lock clean
+.PHONY: setup setup-pose demo test check bench lock clean
 
-demo: $(READY)
+setup: $(READY) $(POSE_READY)
+
+setup-pose: $(POSE_READY)
+
+demo: setup
 	$(BIN)/kinelake demo
 
-test: $(READY)
+test: setup
 	$(BIN)/pytest -n 2 --dist worksteal
 
 check: $(READY)
@@ -18,7 +24,7 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY)
+bench: setup
 	$(BIN)/python -m tests.benchmarks
 
 # Environment: exact versions from requirements.lock, then this project itself.
@@ -29,6 +35,12 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $(READY)
 
+# What finds bodies in videos needs older versions than the rest, so it has a small environment of its own.
+$(POSE_READY): requirements-pose.lock
+	$(PYTHON) -m venv $(POSE)
+	$(POSE)/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements-pose.lock
+	touch $(POSE_READY)
+
 # New lock: install the wishes of pyproject.toml into a fresh environment and write down what came.
 lock:
 	rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
@@ -38,4 +50,4 @@ lock:
 	rm -rf $(VENV)-lock build
 
 clean:
-	rm -rf $(VENV) kinelake-home build *.egg-info
+	rm -rf $(VENV) $(POSE) kinelake-home build *.egg-info

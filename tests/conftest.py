@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from ingestion.video.environment import pose_python
+from warehouse.errors import UnreadableFile
 from warehouse.home import Home
 
 settings.register_profile("steady", deadline=None)
@@ -18,13 +20,15 @@ REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests marked `real` where the real recordings are not beside the checkout, and say so."""
-    if REAL.is_dir():
-        return
-    skip = pytest.mark.skip(reason=f"real recordings are not at {REAL}")
+    """Skip tests marked `real` or `pose` where the recordings or the pose environment are not there, and say so."""
+    absent = {} if REAL.is_dir() else {"real": f"real recordings are not at {REAL}"}
+    try:
+        pose_python()
+    except UnreadableFile as reason:
+        absent["pose"] = str(reason)
     for item in items:
-        if item.get_closest_marker("real"):
-            item.add_marker(skip)
+        for marker in filter(item.get_closest_marker, absent):
+            item.add_marker(pytest.mark.skip(reason=absent[marker]))
 
 
 @pytest.fixture
