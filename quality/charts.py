@@ -22,6 +22,8 @@ from studies.study import StreamContract
 #: More dots than this are drawn as pixels, so that the page stays small.
 MOST_VECTOR_DOTS = 400
 _WIDEST_NAME = 14
+#: Pauses that differ by less lie on a plain scale: a logarithmic one would have a single tick.
+_DECADE = 12
 
 _INK, _MUTED, _GOOD, _BAD, _ALLOWED = "#26323b", "#6b7883", "#2a7f74", "#b4502a", "#dcefe9"
 _MARKED, _AXES_COLORS = "#f0c4b2", ("#1d4e79", "#dc8a35", "#4c8a36", "#8a5aa0")
@@ -179,10 +181,14 @@ def _rates(axes: Any, dots: Sequence[Dot], contract: StreamContract) -> None:
 
 
 def _pauses(axes: Any, dots: Sequence[Dot], contract: StreamContract) -> None:
-    axes.set_xscale("log")
     shown = [dot.longest_gap_s for dot in dots if dot.longest_gap_s and math.isfinite(dot.longest_gap_s)]
     ends = [*shown, *([contract.max_gap_s] if contract.max_gap_s else [])] or [1.0]
     left, right = min(ends) / 2, max(ends) * 2
+    if right > _DECADE * left:
+        axes.set_xscale("log")
+    else:
+        left = 0.0
+        axes.locator_params(axis="x", nbins=4)
     if contract.max_gap_s:
         axes.axvspan(left, contract.max_gap_s, color=_ALLOWED, linewidth=0)
     _scatter(axes, [dot.longest_gap_s or None for dot in dots], dots)

@@ -258,7 +258,9 @@ def _class_balance(judged: Judged, balance: pa.Table, found: Sequence[Violation]
         "recorded by one participant only, so a model could learn the person instead": broken.get("label_of_one_person", []),
     }
     faults = [f"{fault}: {', '.join(names)}" for fault, names in told.items() if names]
-    sentence = "; ".join(faults) or f"{len(labels)} labels, none of them rare or of one participant only"
+    several = max(balance["participants"].to_pylist(), default=0) > 1
+    spread = "none of them rare or of one participant only" if several else "none of them rare, but all of one participant"
+    sentence = "; ".join(faults) or f"{len(labels)} labels, {spread}"
     severity = graver.of("label_rare", "label_absent", "label_of_one_person")
     return Check("class_balance", "label", not faults, severity, sentence, figures)
 

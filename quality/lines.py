@@ -19,6 +19,8 @@ from studies.sensors import placement_of, sensor_of
 from studies.study import Study
 from warehouse.lake import Lake
 
+_UNSET = 1970
+
 
 @dataclass(frozen=True)
 class Line:
@@ -125,4 +127,5 @@ def _state(verdict: Mapping[str, Any] | None) -> str:
 
 
 def _when(started: datetime | None) -> str:
-    return f"{started:%Y-%m-%d %H:%M}" if started else ""
+    # A clock that nobody set, and times that tell no date, count from 1970.
+    return f"{started:%Y-%m-%d %H:%M}" if started and started.year > _UNSET else ""

@@ -28,7 +28,7 @@ from quality.overview import people_by_label, told_by_one_person
 from quality.previews import HEIGHT, WIDTH
 from quality.reasons import figure, listed, sign, spoken
 from quality.timelines import LANE, timelines_of
-from studies.sensors import SENSORS, placement_of
+from studies.sensors import SENSORS, UNITS, placement_of
 from studies.study import StreamContract, Study
 from warehouse.accepted_index import AcceptedIndex
 from warehouse.errors import KinelakeError, Reason
@@ -342,7 +342,9 @@ def _rough(value: float) -> str:
 def _told(text: str | None) -> str:
     """Begin a reason's part with a capital, name sensors and units in words, and end it with a full stop, as on paper."""
     text = _PLACED.sub(lambda stream: spoken(stream[0]), sign(_short(text))).rstrip(".")
-    return f"{text[:1] if text[1:2].isupper() else text[:1].upper()}{text[1:]}."
+    first = re.split(r"[ ,]", text, maxsplit=1)[0]
+    written_so = text[1:2].isupper() or any(first in units for units in UNITS.values())
+    return f"{text[:1] if written_so else text[:1].upper()}{text[1:]}."
 
 
 def _short(text: str | None) -> str:

@@ -204,3 +204,21 @@ def test_a_copied_part_and_a_copy_in_another_batch_are_told_as_such() -> None:
         reason = copy_reason(other, [shared], participant="P001", source="a.csv", batch_id="b1")
         assert origin(reason.sentence) == Origin("r1", "P002, in (batch", "batch b0", "1 s later", whole)
     assert origin("the recording has no label; allowed: hop") is None
+
+
+def test_times_that_tell_no_date_are_not_told_as_one(home: Home, study: Study) -> None:
+    dateless = Recorded("a", start_ns=10**9, recording={"started_at": 10**6})
+    words = told(home, study, dateless, Recorded("b", participant="P002")).words
+    assert "1970" not in words and "2026-03-02 09:00" in words
+
+
+def test_a_sentence_that_begins_with_a_unit_keeps_it(home: Home, study: Study) -> None:
+    repair = {"kind": "unit_converted", "stream": "accelerometer", "rows": 1, "sentence": "mg, times 100, became m/s^2"}
+    assert "mg, times 100, became m/s². accelerometer" in told(home, study, Recorded("a", repairs=(repair,))).words
+
+
+def test_labels_of_a_batch_of_one_participant_are_not_called_those_of_several(home: Home, study: Study) -> None:
+    alone = [Recorded(f"{label}-{n}", label=label, start_ns=FIRST_NS + n) for n in range(2) for label in ("hop", "rest")]
+    words = told(home, study, *alone).words
+    assert "2 labels, none of them rare, but all of one participant" in words
+    assert "Everything here was recorded by one participant" in words
