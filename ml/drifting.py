@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from ml.drift import Drift, Reference, drift
 from ml.preprocessing.originals import cut_segments
-from ml.preprocessing.selection import segments_of_batch
+from ml.preprocessing.selection import answers, segments_of_batch
 from ml.preprocessing.tensors import channel_names
 from ml.registry import Registry
 from ml.storage import ModelRefused, read_description
@@ -87,7 +88,7 @@ def _of_task(batch_id: str, study: Study, task: str, home: Home) -> TaskDrift | 
     segments = segments_of_batch(batch_id, study, task, home)
     if "reference" not in facts or not cut_alike or not segments.num_rows:
         return None
-    signals, labels = cut_segments(segments, recipe, home), segments[recipe.target].to_numpy(zero_copy_only=False).astype(str)
+    signals, labels = cut_segments(segments, recipe, home), np.array(answers(segments, recipe))
     known = Reference.from_json(facts["reference"])
     return TaskDrift(champion.task, champion.version, drift(known, signals, channels=channel_names(recipe.input), labels=labels))
 

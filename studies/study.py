@@ -123,14 +123,17 @@ class Promotion(Strict):
     worst_participant: Share = 0.0
 
 
+Target = Literal["label", "participant", "participant_and_label"]
+
+
 class Task(Strict):
     """What to learn from which examples.
 
-    `target` is what a model answers: the ``label`` of a segment, or which ``participant`` it is of.
+    `target` is what a model answers: the ``label`` of a segment, which ``participant`` it is of, or both at once.
     """
 
     title: str = ""
-    target: Literal["label", "participant"] = "label"
+    target: Target = "label"
     labels: Annotated[tuple[str, ...], AfterValidator(distinct)] | None = None
     input: Input
     segment: Segmentation
@@ -218,9 +221,9 @@ class Study(Strict):
             if self.contract_of(stream) is None:
                 sentence = f"stream '{stream}' is not declared under streams{did_you_mean(stream, self.streams)}"
                 yield ("tasks", task_name, "input", "streams", number), sentence
-        if task.target == "participant" and task.split.group == "participant":
+        if task.target != "label" and task.split.group == "participant":
             sentence = (
-                "who a person is can only be tested on people who also taught: with 'target: participant' the group is "
+                f"who a person is can only be tested on people who also taught: with 'target: {task.target}' the group is "
                 "session, recording or a column of the manifest"
             )
             yield ("tasks", task_name, "split", "group"), sentence

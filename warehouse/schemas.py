@@ -449,7 +449,7 @@ _TABLES = (
             _TASK,
             _FINGERPRINT,
             Column("study", _TEXT, "Study."),
-            Column("target", _TEXT, "What a model answers: label, or participant."),
+            Column("target", _TEXT, "What a model answers: label, participant, or participant_and_label."),
             Column("length", pa.int32(), "Samples of one example."),
             Column("channels", pa.list_(_TEXT), "Channels of one example, in order, as <stream>.<axis>."),
             Column("rate_hz", _F64, "Rate of the clock before the fixed length, in Hz."),

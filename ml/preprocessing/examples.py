@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from ml.code_version import code_version
 from ml.preprocessing.augmentation import ORIGINAL, augment, copies_of
 from ml.preprocessing.originals import cut_segments
-from ml.preprocessing.selection import SELECTED_FROM, Selection, find_task, fingerprint, recipe_json, select_segments
+from ml.preprocessing.selection import SELECTED_FROM, Selection, answers, find_task, fingerprint, recipe_json, select_segments
 from ml.preprocessing.sources import find_source
 from ml.preprocessing.splits import Row, SplitPlan, plan_splits
 from ml.preprocessing.tensors import channel_names
@@ -344,7 +344,7 @@ class _Layout:
 
 def _lay_out(segments: pa.Table, plans: _Plans, recipe: Task) -> _Layout:
     of_segments = {name: np.array(segments[name].to_pylist(), np.str_) for name in ("segment_id", "recording_id", "participant")}
-    of_segments["label"] = np.array(segments[recipe.target].to_pylist(), np.str_)
+    of_segments["label"] = np.array(answers(segments, recipe), np.str_)
     of_segments["split_group"] = np.array(plans.groups, np.str_)
     of_segments["split"] = np.array([plans.decides.split[name] for name in plans.groups], np.str_)
     folds = {"fold": np.array([plans.decides.fold[name] for name in plans.groups], np.int64)}
@@ -393,10 +393,10 @@ def _facts(selection: Selection, layout: _Layout, plans: _Plans, study: Study, t
 
 
 def _split_rows(segments: pa.Table, recipe: Task) -> list[Row]:
-    columns = (segments[name].to_pylist() for name in ("participant", "recording_id", recipe.target, "segment_id"))
+    who, recording, segment = (segments[name].to_pylist() for name in ("participant", "recording_id", "segment_id"))
     described = {text: json.loads(text) for text in pc.unique(segments["described"]).to_pylist()}
     told = (described[text] for text in segments["described"].to_pylist())
-    return [Row(*values) for values in zip(*columns, told, strict=True)]
+    return [Row(*values) for values in zip(who, recording, answers(segments, recipe), segment, told, strict=True)]
 
 
 def _folds_of(names: Mapping[str, _Texts]) -> tuple[str, ...]:

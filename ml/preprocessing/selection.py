@@ -68,6 +68,14 @@ def learnt_labels(study: Study, task: Task) -> tuple[str, ...] | None:
     return task.labels if task.target == "participant" else labels_of(study, task)
 
 
+def answers(segments: pa.Table, task: Task) -> list[str]:
+    """Return what a model of a task should answer for each segment: ``squat``, ``P001``, or ``P001 squat``."""
+    if task.target != "participant_and_label":
+        found: list[str] = segments[task.target].to_pylist()
+        return found
+    return [f"{who} {what}" for who, what in zip(segments["participant"].to_pylist(), segments["label"].to_pylist(), strict=True)]
+
+
 def select_segments(study: Study, task: str, home: Home) -> Selection:
     """Select what a task would learn from now.
 

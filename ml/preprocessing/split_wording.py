@@ -83,7 +83,7 @@ def statement_of_other_groups(
     ----------
     group : str
     target : str
-        ``label`` or ``participant``.
+        ``label``, ``participant`` or ``participant_and_label``.
     participants, shared : int
         People there are, and how many of them are on both sides.
     honest : bool
@@ -94,12 +94,13 @@ def statement_of_other_groups(
     """
     if group == SEGMENT:
         said = "Segments of one recording are taught and tested: the scores say nothing about a recording that is new."
-    elif target == "participant" and honest:
+    elif target != "label" and honest:
+        asked = "who of them it is" if target == "participant" else "who of them it is and what they do"
         said = (
-            f"The scores are for other {group}s of the {participants} people who taught: who of them it is. They say nothing "
+            f"The scores are for other {group}s of the {participants} people who taught: {asked}. They say nothing "
             "about anybody else."
         )
-    elif target == "participant":
+    elif target != "label":
         said = (
             "Recordings of one session, in which nobody took the sensor off, are taught and tested: the scores say little about "
             "another day, and nothing can be promoted. With 'group: session' they would."

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ml.preprocessing.split_wording import protocol_of, statement_of, statement_of_other_groups
 from studies.splitting import SEGMENT, AuthorsSplit, Split
+from studies.study import Target
 from warehouse.errors import Reason, TrainingRefused, did_you_mean
 
 _Counts = npt.NDArray[np.int64]
@@ -78,9 +78,7 @@ class SplitPlan:
         return _group_of(row, self.group)
 
 
-def plan_splits(
-    rows: Sequence[Row], split: Split | AuthorsSplit, *, seed: int, target: Literal["label", "participant"] = "label"
-) -> SplitPlan:
+def plan_splits(rows: Sequence[Row], split: Split | AuthorsSplit, *, seed: int, target: Target = "label") -> SplitPlan:
     """Plan the splits of a training table.
 
     Parameters
@@ -93,7 +91,7 @@ def plan_splits(
         stratified folds. Names of groups are held out as they are. Without a test, every group is in exactly one fold, and
         every fold is tested once.
     seed : int
-    target : {"label", "participant"}
+    target : {"label", "participant", "participant_and_label"}
         What a model answers.
 
     Returns
@@ -145,7 +143,7 @@ def _by_recording(split: Split | AuthorsSplit) -> dict[str, object]:
 
 
 def _of_other_groups(
-    rows: Sequence[Row], group: str, fold: Mapping[str, int], one_sided: Sequence[str], target: str
+    rows: Sequence[Row], group: str, fold: Mapping[str, int], one_sided: Sequence[str], target: Target
 ) -> tuple[bool, str]:
     """Whether the scores of a split by something else than the participant are honest, and what they mean."""
     sides: dict[str, dict[str, set[int]]] = {"participant": {}, "session": {}}
@@ -156,7 +154,7 @@ def _of_other_groups(
         sides["session"].setdefault(f"{row.participant} {session}", set()).add(side)
     shared = {what: sum(len(found) > 1 for found in of.values()) for what, of in sides.items()}
     known = len(sides["participant"])
-    honest = group != SEGMENT and (not shared["session"] if target == "participant" else known == 1 or not shared["participant"])
+    honest = group != SEGMENT and (not shared["session"] if target != "label" else known == 1 or not shared["participant"])
     statement = statement_of_other_groups(
         group,
         target=target,
@@ -164,7 +162,7 @@ def _of_other_groups(
         shared=shared["participant"],
         honest=honest,
         one_sided=one_sided,
-        alone=_of_one_group(rows, group) if target == "participant" else [],
+        alone=_of_one_group(rows, group) if target != "label" else [],
     )
     return honest, statement
 

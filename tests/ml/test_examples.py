@@ -439,6 +439,17 @@ def test_a_task_can_learn_who_somebody_is_from_some_sessions_and_be_tested_on_an
     assert set(zip(table.groups, table.split, strict=True)) == {("set1", "train"), ("set2", "test")}
 
 
+def test_a_task_can_learn_who_does_what_at_once(home: Home, tmp_path: Path) -> None:
+    text = STUDY.replace("    input:", "    target: participant_and_label\n    input:", 1)
+    study = wrist_study(tmp_path, text.replace("{group: participant, test: 0.25, folds: 3}", "{group: session, test: [set2]}"))
+    ran(home, study, enrolled(people=2))
+    table = freeze_examples(study, "movement", home)
+    assert table.meta.labels == ("P0 shake", "P0 wave", "P1 shake", "P1 wave")
+    assert set(zip(table.participant, table.labels, strict=True)) == {(name[:2], name) for name in table.meta.labels}
+    assert "who of them it is and what they do" in table.meta.statement
+    assert table.meta.honest
+
+
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> TrainingTable:
     """A frozen table with the protocol of the authors beside the one that decides."""
