@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from io import BytesIO
 from itertools import islice
 from operator import attrgetter, itemgetter
@@ -170,7 +171,9 @@ def _reads(receipt: Receipt, study: Study, home: Home) -> Iterator[ReadRecording
         )
     jobs = sorted(((_recording_id(receipt.batch_id, capture), capture) for capture in found), key=itemgetter(0))
     with ThreadPoolExecutor(_AHEAD) as pool:
-        work = (pool.submit(_read, name, capture, delivered, beside, study) for name, capture in jobs)
+        work = (
+            pool.submit(_read, name, capture, delivered, beside, study, received_at=receipt.received_at) for name, capture in jobs
+        )
         waiting: deque[Future[ReadRecording]] = deque(islice(work, _AHEAD))
         while waiting:
             with _blaming_the_vault(receipt):
@@ -198,6 +201,8 @@ def _read(
     delivered: Mapping[str, DeliveredFile],
     beside: Mapping[str, DeviceFile],
     study: Study,
+    *,
+    received_at: datetime,
 ) -> ReadRecording:
     files = tuple(delivered[file.name] for file in capture.files)
     timezone = next(filter(None, (file.timezone for file in files)), "")
@@ -209,7 +214,7 @@ def _read(
     inputs = sorted(reading.streams, key=attrgetter("name"))
     size = sum(stream.values.nbytes for stream in inputs)
     streams, units = settled(in_parallel(_measured, inputs, size=size))
-    clocks = [finding for measured in streams for finding in clock_findings(measured)]
+    clocks = [finding for measured in streams for finding in clock_findings(measured, received_at)]
     return ReadRecording(
         recording_id=recording_id,
         delivered=files,

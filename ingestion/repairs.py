@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from ingestion.order import first_step_back
 from ingestion.recording import Finding, Repair
 from ingestion.units import Measured
 from warehouse.errors import Reason
 
+#: A local time taken for UTC may lie so far ahead: the easternmost zone's offset.
+DATE_LINE_NS = 14 * 3600 * 1_000_000_000
 #: More than this share of steps that run backwards is no repair any more but a broken clock.
 MOST_BACKWARDS = 0.01
 
@@ -49,8 +52,8 @@ def _of_order(one: Measured) -> Iterator[Repair]:
         yield Repair("sub_second_rebuilt", sentence, source, rows=facts.rows, stream=name, before=before, after=after)
 
 
-def clock_findings(one: Measured) -> list[Finding]:
-    """Return what people must know about a stream's clock; a broken one is an error."""
+def clock_findings(one: Measured, received_at: datetime) -> list[Finding]:
+    """Return what people must know about a stream's clock, whose batch was received then; a broken one is an error."""
     stream, ready, facts = one
     findings = []
     if facts.out_of_order:
@@ -72,4 +75,12 @@ def clock_findings(one: Measured) -> list[Finding]:
         )
         remedy = "export with milliseconds if the app can; rates and jitter of this stream are those of the rebuilt times"
         findings.append(Finding(Reason("time_coarse", sentence, stream.source, remedy), "warning"))
+    if facts.end_ns is not None and facts.end_ns > int(received_at.timestamp() * 1e9) + DATE_LINE_NS:
+        last = datetime.fromtimestamp(facts.end_ns // 1_000_000_000, UTC)
+        sentence = (
+            f"the last reading is of {last:%Y-%m-%d %H:%M} UTC, after the batch was received on {received_at:%Y-%m-%d}: the "
+            "device's clock was set wrong; the times were left as they are"
+        )
+        remedy = "set the device's clock; until then, do not compare its dates with those of other devices"
+        findings.append(Finding(Reason("time_in_future", sentence, stream.source, remedy), "warning"))
     return findings

@@ -93,6 +93,7 @@ READING: Mapping[str, str] = {
     "time_backwards": "Times that go back",
     "time_coarse": "Times are written too coarsely",
     "time_duplicates": "Readings with the same time",
+    "time_in_future": "Times that have not come yet",
     "time_not_absolute": "Times that tell no date",
     "time_not_read": "A time that cannot be understood",
     "time_out_of_range": "A time that cannot be true",

@@ -6,7 +6,7 @@ import io
 import json
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -401,3 +401,12 @@ def test_annotations_of_a_recording_that_cannot_be_read_are_a_file_of_it(home, s
     summary = read_batch(replace(receipt, files=files), study, home)
     assert (summary.recordings, summary.files) == (1, 2)
     assert rows(home, "annotations") == []
+
+
+@pytest.mark.parametrize(("ahead_h", "told"), [(24 * 365, True), (13, False), (-24, False)])
+def test_a_clock_that_is_ahead_of_the_batch_is_told_and_a_local_time_is_not(home, study, ahead_h, told):
+    receipt = delivered(home, {"walk.csv": metabase_csv(rocking(100))})
+    recorded = datetime.fromtimestamp(START_MS / 1000, UTC)
+    read_batch(replace(receipt, received_at=recorded - timedelta(hours=ahead_h)), study, home)
+    found = {row["code"]: row["severity"] for row in rows(home, "findings")}
+    assert found == ({"time_in_future": "warning"} if told else {})
