@@ -69,7 +69,7 @@ def draft_manifest(folder: Path, study: Study | None, *, pattern: str | None = N
         paths = sorted(path for path in source.files if _is_device_data(path) and not defaults.leaves_out(path))
         if not paths:
             raise DeliveryRefused(_no_device_data(source, folder))
-        found = dict(zip(paths, _fields(paths, patterns), strict=True))
+        found = dict(zip(paths, _fields(paths, patterns, _of_pickles(source)), strict=True))
         marks = {path: _annotations_of(fields, defaults, source.files) for path, fields in found.items()}
         named = set(marks.values())
         rows = [
@@ -92,20 +92,23 @@ def _is_device_data(path: str) -> bool:
 
 def _no_device_data(source: Source, folder: Path) -> Reason:
     sentence = f"none of its {len(source.files)} files looks like device data ({' '.join(sorted(_DATA_FILES))})"
-    remedy = "name the folder or zip that holds recordings"
-    if any(Path(path).suffix.casefold() in PICKLES for path in source.files):
-        remedy = "convert its pickles first: kinelake convert-pickles FOLDER --out DIR"
-    return Reason("no_device_data", sentence, str(folder), remedy)
+    return Reason("no_device_data", sentence, str(folder), _of_pickles(source) or "name the folder or zip that holds recordings")
 
 
-def _fields(paths: Sequence[str], patterns: Sequence[str]) -> list[dict[str, str]]:
+def _of_pickles(source: Source) -> str:
+    """Return what to do about pickles, which no manifest lists; nothing if there are none."""
+    pickled = any(Path(path).suffix.casefold() in PICKLES for path in source.files)
+    return "convert its pickles first: kinelake convert-pickles FOLDER --out DIR" if pickled else ""
+
+
+def _fields(paths: Sequence[str], patterns: Sequence[str], instead: str) -> list[dict[str, str]]:
     """Return the fields of every path, by the first pattern that fits it."""
     templates = [PathPattern(pattern) for pattern in patterns]
     found = [_first_that_fits(templates, path.rpartition(SEPARATOR)[2]) for path in paths]
     if templates and not any(fields is not None for fields in found):
         named = " or ".join(f"'{pattern}'" for pattern in patterns)
         sentence = f"pattern {named} fits none of the {len(paths)} files, such as '{paths[0]}'"
-        remedy = "give another with --pattern; '*' fits everything and fills nothing"
+        remedy = instead or "give another with --pattern; '*' fits everything and fills nothing"
         raise KinelakeError(Reason("pattern_fits_nothing", sentence, remedy=remedy))
     return [fields or {} for fields in found]
 

@@ -36,6 +36,7 @@ MOST_BYTES = 64 << 30
 SPOOLED_FROM_BYTES = 96 << 20
 
 _MOST_TEXT_BYTES = 16 << 20
+_LONGEST_NAME = 60
 #: Text that the parser is given at a time.
 BLOCK_BYTES = 1 << 22
 #: No line of a table of numbers is longer.
@@ -168,10 +169,17 @@ def _check_header(file: DeviceFile, header: Header, wanted: Iterable[str]) -> No
     for name in wanted:
         found = header.names.count(name)
         if found != 1:
-            given = ", ".join(header.names[:12])
+            given = ", ".join(_legible(name) for name in header.names[:12])
             what = f"column '{name}' is not in the header" if found == 0 else f"column '{name}' is in the header {found} times"
-            sentence = f"{what} ({given}){did_you_mean(name, header.names) if found == 0 else ''}"
+            near = did_you_mean(name, map(_legible, header.names)) if found == 0 else ""
+            sentence = f"{what} ({given}){near}"
             raise UnreadableFile(Reason("csv_header_unknown", sentence, f"{file.name} row 1", EXPORT_AGAIN))
+
+
+def _legible(name: str) -> str:
+    """Return a column's name as a person can read it: damaged bytes are neither long nor do they reach a terminal."""
+    shown = "".join(letter if letter.isprintable() else "·" for letter in name)
+    return shown if len(shown) <= _LONGEST_NAME else f"{shown[:_LONGEST_NAME]}…"
 
 
 def check_size(file: DeviceFile, most: int) -> None:

@@ -192,3 +192,10 @@ def test_a_long_file_is_spooled_and_reads_the_same(monkeypatch):
     assert all(isinstance(array, Spooled) for array in spooled)
     for long, short in zip(spooled, in_memory, strict=True):
         np.testing.assert_array_equal(long, short)
+
+
+def test_damaged_names_of_columns_reach_no_message_whole_and_no_terminal():
+    reason = refused("\x1b]0;title\x07" + "x" * 5000 + ",y\n1,2\n")
+    assert reason.code == "csv_header_unknown"
+    assert reason.sentence.isprintable()
+    assert len(reason.sentence) < 400

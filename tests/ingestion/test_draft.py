@@ -116,6 +116,13 @@ def test_a_pattern_that_fits_nothing_says_so_with_an_example(tmp_path: Path) -> 
         draft_manifest(tmp_path, None, pattern="{participant}-{label}.csv")
 
 
+def test_where_pickles_are_what_the_pattern_was_meant_for_their_conversion_is_named(tmp_path: Path) -> None:
+    (tmp_path / "weights.npy").write_bytes(b"x")
+    (tmp_path / "A-bench.pkl").write_bytes(b"x")
+    with pytest.raises(KinelakeError, match=r"pattern_fits_nothing.*convert-pickles"):
+        draft_manifest(tmp_path, None, pattern="{participant}-{label}.csv")
+
+
 def test_drafts_of_nothing_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DeliveryRefused, match="source_missing"):
         draft_manifest(tmp_path / "not there", None)
