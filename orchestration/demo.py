@@ -181,8 +181,12 @@ def _caught(expected: dict[str, dict[str, str]], home: Home) -> list[dict[str, A
     judged = query(
         home,
         """
-        SELECT batch_id, path, accepted, list_transform(reasons, r -> r.code) AS codes
-        FROM files JOIN verdicts USING (batch_id, recording_id)
+        WITH mended AS (
+            SELECT batch_id, recording_id, list(DISTINCT kind) AS kinds FROM repairs
+            WHERE kind IN ('unit_inferred', 'sign_flipped') GROUP BY ALL
+        )
+        SELECT batch_id, path, accepted, list_transform(reasons, r -> r.code) AS codes, coalesce(kinds, []) AS mended
+        FROM files JOIN verdicts USING (batch_id, recording_id) LEFT JOIN mended USING (batch_id, recording_id)
         """,
     ).to_pylist()
     verdicts = {(row["batch_id"], row["path"]): row for row in judged}
@@ -190,10 +194,12 @@ def _caught(expected: dict[str, dict[str, str]], home: Home) -> list[dict[str, A
     for batch, dirt in expected.items():
         for path, kind in dirt.items():
             found = verdicts[batch, path]
-            codes = ", ".join(sorted(set(found["codes"])))
-            row = rows.setdefault((batch, kind), {"dirt": kind, "batch": batch, "files": 0, "caught": 0, "reason": codes})
+            named = ", ".join(sorted(set(found["mended"] if found["accepted"] else found["codes"])))
+            new = {"dirt": kind, "batch": batch, "files": 0, "set_aside": 0, "repaired": 0, "as": named}
+            row = rows.setdefault((batch, kind), new)
             row["files"] += 1
-            row["caught"] += not found["accepted"]
+            row["set_aside"] += not found["accepted"]
+            row["repaired"] += found["accepted"] and bool(found["mended"])
     return list(rows.values())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -28,10 +30,10 @@ def manifest(
     text = draft_manifest(folder, find_study(study) if study else None, pattern=pattern, participant_from=participant_from)
     shown = face(context)
     if str(out) == "-":
-        shown.out.print(text, end="", markup=False)
+        sys.stdout.write(text)
         return
     target = out or (folder / "manifest.csv" if folder.is_dir() else folder.with_suffix(".manifest.csv"))
-    if not target.parent.stat().st_mode & 0o222:  # the administrator could write there, and should not
+    if target.parent.exists() and not target.parent.stat().st_mode & 0o222:  # the administrator could write there, and should not
         reason = Reason("not_writable", f"{target.parent} is read-only", str(target), "name another place with --out")
         raise KinelakeError(reason)
     if target.exists():
@@ -75,7 +77,7 @@ def submit(
     manifest: Annotated[Path | None, typer.Option(help="Manifest, if it does not lie in the delivery.")] = None,
 ) -> None:
     """Deliver a batch and print the receipt."""
-    shown = face(context)
+    shown, began = face(context), datetime.now(UTC)
     receipt = deliver(path, study=find_study(study), site=site, home=shown.home, batch_id=batch, manifest=manifest)
     size = sum(file.bytes for file in receipt.files)
     lines = [
@@ -83,6 +85,8 @@ def submit(
         f"received   {receipt.received_at:%Y-%m-%d %H:%M:%S} UTC from {receipt.site} for {receipt.study}",
         f"content    {len(receipt.files)} files, {size:,} bytes, sha256 {receipt.content_sha256}",
     ]
+    if receipt.received_at < began:
+        lines.append("known      the same content was delivered before; this is its receipt of then, and no second batch")
     if receipt.unlisted:
         lines.append(
             f"not taken  {len(receipt.unlisted)} files that the manifest does not name: {', '.join(receipt.unlisted[:5])}"

@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
@@ -58,7 +59,9 @@ class Face:
         elif not rows:
             self.out.print(empty, markup=False, soft_wrap=True)
         else:
-            self.out.print(drawn(rows, title))
+            if not self.out.is_terminal:  # a file or pipe has no edge
+                self.out.width = max(self.out.width, narrowest(rows))
+            self.out.print(drawn(rows, title, width=self.out.width))
 
 
 def face(context: typer.Context) -> Face:
@@ -77,18 +80,30 @@ def explain(error: KinelakeError, *, as_json: bool) -> None:
     console.print(str(error), style="red", markup=False)
 
 
-def drawn(rows: Sequence[Mapping[str, Any]], title: str) -> RichTable:
-    """Return rows as a table for a terminal; the first row names the columns, long texts fold, short ones never do."""
+def drawn(rows: Sequence[Mapping[str, Any]], title: str, *, width: int = _WIDTH_OF_A_FILE) -> RichTable:
+    """Return rows as a table of at most `width` letters; the first row names the columns.
+
+    Long texts fold, short ones only where the table has no room for them. Nothing is ever cut off.
+    """
     table = RichTable(title=title or None, title_justify="left", title_style="bold", header_style="bold", box=box.SIMPLE_HEAD)
-    names = list(rows[0]) if rows else ["nothing"]
-    cells = [[_cell(row[name]) for name in names] for row in rows]
-    for number, name in enumerate(names):
-        longest = max((len(row[number]) for row in cells), default=0)
+    fits = narrowest(rows) <= width
+    for name, longest in _longest(rows).items():
         numeric = all(isinstance(row[name], int | float | None) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", no_wrap=longest <= _SHORT, overflow="fold")
-    for row in cells:
-        table.add_row(*row)
+        table.add_column(name, justify="right" if numeric else "left", no_wrap=fits and longest <= _SHORT, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_cell(row[name])) for name in rows[0]))
     return table
+
+
+def narrowest(rows: Sequence[Mapping[str, Any]]) -> int:
+    """Return the least width in which no short text of the table is folded."""
+    return 1 + sum(min(longest, _SHORT) + 3 for longest in _longest(rows).values())
+
+
+def _longest(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return every column's longest text, its name included."""
+    names = list(rows[0]) if rows else ["nothing"]
+    return {name: max([cell_len(name), *(cell_len(_cell(row[name])) for row in rows)]) for name in names}
 
 
 def _cell(value: Any) -> str:
@@ -100,7 +115,7 @@ def _cell(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")
-    return escape(str(value))
+    return str(value)
 
 
 def _console(*, stderr: bool = False) -> Console:

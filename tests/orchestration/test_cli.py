@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -9,9 +10,11 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from rich.console import Console
 from typer.core import TyperGroup
 
 from orchestration.cli import app
+from orchestration.cli.face import drawn
 from warehouse.home import Home
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -90,3 +93,30 @@ def test_pickles_are_converted_and_a_hostile_one_is_refused_with_status_one(tmp_
     assert [(reason["code"], reason["place"]) for reason in answer["refused"]] == [("pickle_names_global", "bad.pkl")]
     assert "os.system" in answer["refused"][0]["sentence"]
     assert _kinelake("convert-pickles", str(tmp_path / "none"), "--out", str(tmp_path / "out")).returncode == 1
+
+
+def _recordings(folder: Path, name: str) -> Path:
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).write_text("epoch (ms),x-axis (g)\n1,2\n", encoding="utf-8")
+    return folder
+
+
+def test_a_manifest_for_a_folder_that_is_not_there_is_refused(home: Home, tmp_path: Path) -> None:
+    folder, target = _recordings(tmp_path / "recordings", "walk.csv"), tmp_path / "missing" / "manifest.csv"
+    done = _kinelake("--home", str(home.root), "--json", "manifest", str(folder), "--out", str(target))
+    assert (done.returncode, json.loads(done.stdout)["reasons"][0]["code"]) == (1, "not_writable")
+
+
+def test_a_manifest_on_stdout_is_the_very_file_however_long_its_lines(home: Home, tmp_path: Path) -> None:
+    path = f"{'deep ' * 40}/walk.csv"
+    done = _kinelake("--home", str(home.root), "manifest", str(_recordings(tmp_path / "recordings", path)), "--out", "-")
+    assert done.stdout.splitlines() == ["path,participant,label", f"{path},,"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 400])
+def test_no_cell_of_a_table_is_ever_cut_off(width: int) -> None:
+    rows = [{f"column_{number}": f"{number}" + "abcdefghij" * number for number in range(4)} for _ in range(2)]
+    written = io.StringIO()
+    Console(file=written, width=width).print(drawn(rows, "", width=width))
+    letters = [letter for letter in written.getvalue().rpartition("─")[2] if letter.isalnum()]
+    assert sorted(letters) == sorted("".join(text for row in rows for text in row.values()))
