@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml.drift import Drift, Reference, drift
+from ml.preprocessing.baseline import baselines_of, beside_baselines
 from ml.preprocessing.originals import cut_segments
 from ml.preprocessing.selection import answers, segments_of_batch
 from ml.preprocessing.tensors import channel_names
@@ -89,6 +90,10 @@ def _of_task(batch_id: str, study: Study, task: str, home: Home) -> TaskDrift | 
     if "reference" not in facts or not cut_alike or not segments.num_rows:
         return None
     signals, labels = cut_segments(segments, recipe, home), np.array(answers(segments, recipe))
+    if recipe.input.baseline:
+        # Of this batch alone: what else its people did is in batches that may not be through yet.
+        people = segments["participant"].to_numpy(zero_copy_only=False).astype(np.str_)
+        signals = beside_baselines(signals, people, baselines_of(signals, people))
     known = Reference.from_json(facts["reference"])
     return TaskDrift(champion.task, champion.version, drift(known, signals, channels=channel_names(recipe.input), labels=labels))
 

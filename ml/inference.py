@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.compute as pc
 
 from ml.model_version import ModelVersion
-from ml.preprocessing.selection import find_task
+from ml.preprocessing.baseline import Baseline
+from ml.preprocessing.originals import cut_segments
+from ml.preprocessing.selection import find_task, select_segments
 from ml.preprocessing.tensors import cut_streams
 from ml.registry import Registry
 from ml.storage import load
@@ -24,6 +27,8 @@ from warehouse.home import Home
 
 #: Times of shape (n,), ns since 1970 UTC, ascending and unique, and values of shape (n, axes) in SI units.
 Readings = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
+
+_SHOWN = 8
 
 
 class NoAnswer(KinelakeError):
@@ -57,7 +62,7 @@ class Answer:
     sentence: str
 
 
-def classify(streams: Mapping[str, Readings], *, study: Study, task: str, home: Home) -> Answer:
+def classify(streams: Mapping[str, Readings], *, study: Study, task: str, home: Home, participant: str | None = None) -> Answer:
     """Answer with the champion of a task.
 
     Parameters
@@ -68,6 +73,8 @@ def classify(streams: Mapping[str, Readings], *, study: Study, task: str, home: 
     task : str
         Bare name, without the study.
     home : Home
+    participant : str, optional
+        Whose recording it is. Needed by a champion that learnt beside baselines (`input.baseline`), and read by no other.
 
     Returns
     -------
@@ -78,7 +85,8 @@ def classify(streams: Mapping[str, Readings], *, study: Study, task: str, home: 
     UnknownName
         The study has no such task.
     NoAnswer
-        The task has no champion, the recording lacks a sensor that it needs, or is too short.
+        The task has no champion, the recording lacks a sensor that it needs, or is too short; or the champion needs a baseline,
+        and none is known of the participant.
     ModelRefused
         The champion's files are damaged.
     """
@@ -93,8 +101,30 @@ def classify(streams: Mapping[str, Readings], *, study: Study, task: str, home: 
     cut = cut_streams({name: readings for name, readings in streams.items() if name in clocked}, recipe)
     if not len(cut):
         raise _too_short(recipe, champion.task)
-    probabilities = model.estimator.predict_proba(cut.signals)
+    probabilities = model.estimator.predict_proba(_comparable(cut.signals, participant, recipe, study, task, home))
     return _answer(champion, model.estimator.classes_, probabilities, cut.start_ns, cut.end_ns)
+
+
+def _comparable(
+    signals: npt.NDArray[np.float32], participant: str | None, recipe: Task, study: Study, task: str, home: Home
+) -> npt.NDArray[np.float32]:
+    """The examples as the champion learnt from such: beside the baseline of their participant, where it did."""
+    if recipe.input.baseline is None:
+        return signals
+    as_trained = study.model_copy(update={"tasks": {**study.tasks, task: recipe}})
+    segments = select_segments(as_trained, task, home).segments
+    own = segments.filter(pc.field("participant") == participant) if participant else segments.slice(0, 0)
+    if not own.num_rows:
+        raise _no_baseline(f"{study.study}.{task}", participant, pc.unique(segments["participant"]).to_pylist())
+    return Baseline.of(cut_segments(own, recipe, home)).relative(signals)
+
+
+def _no_baseline(task: str, participant: str | None, known: list[str]) -> NoAnswer:
+    who = f"of '{participant}' no accepted recording is there" if participant else "it is not said whose recording this is"
+    shown = ", ".join(sorted(known)[:_SHOWN]) + (f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else "")
+    sentence = f"'{task}' holds a recording against how its participant usually moves, and {who}; known: {shown or 'nobody'}"
+    remedy = "name the participant; of a new one, deliver recordings of all that is told apart first, then 'kinelake run'"
+    return NoAnswer(Reason("baseline_unknown", sentence, remedy=remedy))
 
 
 def _champion(registry: Registry, task: str) -> ModelVersion:

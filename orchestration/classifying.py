@@ -20,7 +20,7 @@ from warehouse.lake import Lake
 from warehouse.schemas import TABLES
 
 
-def classify_files(files: Sequence[Path], task: str, home: Home) -> Answer:
+def classify_files(files: Sequence[Path], task: str, home: Home, *, participant: str | None = None) -> Answer:
     """Ask the champion what the recording in `files` shows, and keep its answer in the table `predictions`.
 
     Parameters
@@ -30,6 +30,8 @@ def classify_files(files: Sequence[Path], task: str, home: Home) -> Answer:
     task : str
         ``<study>.<task>``.
     home : Home
+    participant : str, optional
+        Whose recording it is; needed where the task says `input.baseline`.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def classify_files(files: Sequence[Path], task: str, home: Home) -> Answer:
     find_task(study, name)
     hints = Hints(study.formats)
     streams = {stream.name: (stream.t_ns, stream.values) for file in files for stream in read_file(file, hints).streams}
-    answer = classify(streams, study=study, task=name, home=home)
+    answer = classify(streams, study=study, task=name, home=home, participant=participant)
     Lake(home).append("predictions", _predictions(answer, files[0], task))
     return answer
 

@@ -52,6 +52,8 @@ class Input(Strict):
         One more channel for each stream but orientation: the length of its vector.
     gravity : bool
         Six more channels for each accelerometer: gravity, estimated by a low-pass, and the acceleration without it.
+    baseline : {"participant"}, optional
+        Examples as differences from the mean example of their participant, in units of what their examples differ by.
     """
 
     streams: Annotated[tuple[StreamName, ...], Field(min_length=1), AfterValidator(distinct)]
@@ -59,6 +61,13 @@ class Input(Strict):
     filter: Filter | None = None
     magnitude: bool = False
     gravity: bool = False
+    baseline: Literal["participant"] | None = None
+
+    @model_validator(mode="after")
+    def _baseline_can_be_taken_away(self) -> Input:
+        if self.baseline and any(sensor_of(stream) == "orientation" for stream in self.streams):
+            raise ValueError("a baseline is taken away from vectors; orientation is none: leave it out of the streams")
+        return self
 
     @model_validator(mode="after")
     def _clock_holds_the_filter(self) -> Input:

@@ -227,6 +227,9 @@ class Study(Strict):
                 "session, recording or a column of the manifest"
             )
             yield ("tasks", task_name, "split", "group"), sentence
+        if task.target != "label" and task.input.baseline:
+            sentence = "what tells a person apart is what a baseline takes away: leave it out, or ask for labels"
+            yield ("tasks", task_name, "input", "baseline"), sentence
         for number, label in enumerate(task.labels or ()):
             if label not in self.labels:
                 sentence = f"label '{label}' is not declared under labels{did_you_mean(label, self.labels)}"

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from ml.code_version import code_version
 from ml.preprocessing.augmentation import ORIGINAL, augment, copies_of
+from ml.preprocessing.baseline import baselines_of, beside_baselines
 from ml.preprocessing.originals import cut_segments
 from ml.preprocessing.selection import SELECTED_FROM, Selection, answers, find_task, fingerprint, recipe_json, select_segments
 from ml.preprocessing.sources import find_source
@@ -41,6 +42,10 @@ _NAMES = ("example_id", "segment_id", "recording_id", "participant", "label", "s
 _EXAMPLES = pa.schema([field for field in TABLES["examples"].schema if field.name not in ("task", "fingerprint")])
 _FACTS = pa.schema([field for field in TABLES["training_tables"].schema if field.name not in ("task", "fingerprint")])
 _ROWS_AT_ONCE = 8192
+_OWN_BASELINE = (
+    "Everybody is held against their own mean, which all their recordings make, tested ones too, labels unseen: the scores hold "
+    "for people of whom recordings of all that is told apart are there."
+)
 #: For each task the last answer of `training_fingerprint` and the state of the lake, the recipe and the code it was for.
 _ANSWERS: dict[tuple[Path, str, str], tuple[object, str | None]] = {}
 
@@ -118,7 +123,7 @@ class TrainingTable:
     meta : TableFacts
         Task, fingerprint, channels, labels, protocol, statement, honest, seed, …
     signals : ndarray of float32, shape (n, length, channels)
-        In the streams' SI units; channels as ``meta.channels`` names them.
+        In the streams' SI units, or beside a baseline, where the task asks for that; channels as ``meta.channels`` names them.
     labels : ndarray of str, shape (n,)
     groups : ndarray of str, shape (n,)
         What the splits keep together: the participant, or what else the task splits by.
@@ -320,7 +325,9 @@ class _Layout:
     blocks: list[tuple[Settings | None, slice]]
 
     def signals(self, originals: _Floats, recipe: Task) -> Iterator[_Floats]:
-        channels = channel_names(recipe.input)
+        channels, people = channel_names(recipe.input), self.names["participant"]
+        # The originals are the first block. Copies are made of what was measured, and compared with the same baseline.
+        baselines = baselines_of(originals, people[: len(originals)]) if recipe.input.baseline else None
         for settings, block in self.blocks:
             for first in range(block.start, block.stop, _ROWS_AT_ONCE):
                 rows = slice(first, min(first + _ROWS_AT_ONCE, block.stop))
@@ -328,7 +335,7 @@ class _Layout:
                 if settings is not None:
                     ids = self.names["example_id"][rows].tolist()
                     signals = augment(signals, settings, channels=channels, example_ids=ids, seed=recipe.seed)
-                yield signals
+                yield signals if baselines is None else beside_baselines(signals, people[rows], baselines)
 
     def batches(self, signals: Iterator[_Floats]) -> Iterator[pa.RecordBatch]:
         first = 0
@@ -382,7 +389,7 @@ def _facts(selection: Selection, layout: _Layout, plans: _Plans, study: Study, t
         "copies_dropped": selection.copies_dropped,
         "protocol": plans.decides.protocol,
         "honest": plans.decides.honest,
-        "statement": plans.decides.statement,
+        "statement": plans.decides.statement + (f" {_OWN_BASELINE}" if recipe.input.baseline else ""),
         "authors_protocol": plans.authors.protocol if plans.authors else None,
         "authors_statement": plans.authors.statement if plans.authors else None,
         "recipe": recipe_json(study, task),

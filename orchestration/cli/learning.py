@@ -91,12 +91,13 @@ def classify(
     file: Annotated[Path, typer.Argument(help="A device file, or several of one recording.")],
     task: Annotated[str, typer.Option(help="<study>.<task>")],
     also: Annotated[list[Path] | None, typer.Option("--with", help="Further files of the same recording.")] = None,
+    participant: Annotated[str | None, typer.Option(help="Whose recording it is: for tasks with input.baseline.")] = None,
 ) -> None:
     """Ask the champion of a task what a recording shows."""
     from orchestration.classifying import classify_files
 
     shown = face(context)
-    answer = classify_files([file, *(also or [])], task, shown.home)
+    answer = classify_files([file, *(also or [])], task, shown.home, participant=participant)
     shown.answer(answer, answer.sentence)
 
 
