@@ -184,7 +184,7 @@ def _clock_chosen(file: DeviceFile, t_ns: _Ints, host_ns: _Ints) -> Repair:
 def _restarts(file: DeviceFile, starts: npt.NDArray[np.intp]) -> list[Finding]:
     if len(starts) < 2:
         return []
-    sentence = f"the device's clock began again {len(starts) - 1} times; each run is set to the host's time by itself"
+    sentence = f"new beginnings of the device's clock: {len(starts) - 1}; each run is set to the host's time by itself"
     place = f"{file.name} row {starts[1] + 2} column {_DEVICE}"
     return [Finding(Reason("device_restarted", sentence, place, "look for a loose battery or cable"), "warning")]
 
@@ -194,7 +194,7 @@ def _stops(file: DeviceFile, stopped: npt.NDArray[np.intp], t_ns: _Ints) -> list
         return []
     left_out_s = float((t_ns[stopped] - t_ns[stopped - 1]).sum()) / 1e9
     sentence = (
-        f"the device's clock stood still {stopped.size} times while the host's went on, {left_out_s:.1f} s in all; "
+        f"stops of the device's clock while the host's went on: {stopped.size}, {left_out_s:.1f} s in all; "
         "what follows is set to the host's time and the pauses are gaps"
     )
     place = f"{file.name} row {stopped[0] + 2} column {_DEVICE}"
@@ -208,7 +208,7 @@ def _lost(file: DeviceFile, seq: _Ints, t_ns: _Ints) -> list[Finding]:
     missing = int((seq[jumps + 1] - seq[jumps] - 1).sum())
     longest = int(jumps[np.argmax(t_ns[jumps + 1] - t_ns[jumps])])
     lasting_ms = (t_ns[longest + 1] - t_ns[longest]) / _NS_PER_MS
-    sentence = f"{missing} packets were lost in {jumps.size} places, the longest hole lasts {lasting_ms:.0f} ms; holes stay holes"
+    sentence = f"lost packets: {missing}, holes: {jumps.size}, the longest of {lasting_ms:.0f} ms; holes stay holes"
     place = f"{file.name} row {longest + 3} column {_SEQ}"
     return [Finding(Reason("packets_lost", sentence, place, "keep the receiver near, and off crowded channels"), "warning")]
 

@@ -94,7 +94,7 @@ def test_lost_packets_stay_holes_and_are_counted_with_their_row() -> None:
     reading = _read(_csv([row * 9 for row in kept], seq=[900 + row for row in kept]))
     (lost,) = [found for found in reading.findings if found.reason.code == "packets_lost"]
     assert lost.severity == "warning"
-    assert lost.reason.sentence.startswith("27 packets were lost in 2 places, the longest hole lasts 243 ms")
+    assert lost.reason.sentence.startswith("lost packets: 27, holes: 2, the longest of 243 ms")
     assert lost.reason.place == f"set1.csv row {kept.index(126) + 2} column seq"
     assert measure(reading.streams[0]).longest_gap_s == pytest.approx(0.243)
 
