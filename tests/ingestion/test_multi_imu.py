@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -190,7 +191,9 @@ def test_real_sessions_run_at_their_measured_rate_with_their_lost_packets(real: 
             rates.append(facts.rate_hz)
             rows += facts.rows
             lost += sum(
-                int(found.reason.sentence.split()[0]) for found in reading.findings if found.reason.code == "packets_lost"
+                int(re.findall(r"\d+", found.reason.sentence)[0])
+                for found in reading.findings
+                if found.reason.code == "packets_lost"
             )
             assert facts.jitter is not None
             assert facts.jitter < 0.07
