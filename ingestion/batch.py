@@ -34,18 +34,19 @@ from ingestion.readers import NO_HINTS, READERS, DeviceFile, Hints, known_by_con
 from ingestion.receipt import DeliveredFile, Receipt
 from ingestion.recording import Finding, Reading, Stream
 from ingestion.repairs import clock_findings, repairs_of
-from ingestion.rows import SAMPLES, ReadRecording, Rows, sample_batches
+from ingestion.rows import POSES, SAMPLES, ReadRecording, Rows, pose_batches, sample_batches
 from ingestion.source import normal_path
 from ingestion.spool import let_go
 from ingestion.units import Measured, settled
 from ingestion.vault import Vault
+from ingestion.video.container import container_of
 from studies.study import Study
 from warehouse.errors import KinelakeError, Reason, UnreadableFile
 from warehouse.fingerprints import Fingerprints, fingerprints_of_parts
 from warehouse.home import Home
 from warehouse.lake import Lake
 
-_SMALL_TABLES = ("fingerprints", "gaps", "repairs", "annotations", "findings", "files", "recordings")
+_SMALL_TABLES = ("videos", "fingerprints", "gaps", "repairs", "annotations", "findings", "files", "recordings")
 _AHEAD = 2
 
 
@@ -89,6 +90,7 @@ def read_batch(receipt: Receipt, study: Study, home: Home) -> ReadSummary:
     reads = _reads(receipt, study, home)
     batches = _sample_batches(reads, receipt, study, rows)
     lake.replace("samples", pa.RecordBatchReader.from_batches(SAMPLES, batches), where=where)
+    lake.replace("poses", pa.RecordBatchReader.from_batches(POSES, pose_batches(rows)), where=where)
     with ThreadPoolExecutor(len(_SMALL_TABLES)) as pool:  # a commit mostly waits for the disk
         list(pool.map(lambda name: lake.replace(name, rows.table(name), where=where), _SMALL_TABLES))
     # Last: they tell whether a unit's correction still waits for this reading, which may be killed before its end.
@@ -166,7 +168,7 @@ def _reads(receipt: Receipt, study: Study, home: Home) -> Iterator[ReadRecording
         beside = beside_recordings(files, receipt)
         found = captures(
             [file for file in files if file.name not in beside],
-            Hints(study.formats),
+            Hints.of(study),
             owner=lambda file: (delivered[file.name].participant, delivered[file.name].label),
         )
     jobs = sorted(((_recording_id(receipt.batch_id, capture), capture) for capture in found), key=itemgetter(0))
@@ -206,7 +208,7 @@ def _read(
 ) -> ReadRecording:
     files = tuple(delivered[file.name] for file in capture.files)
     timezone = next(filter(None, (file.timezone for file in files)), "")
-    reading = _reading(capture, Hints(study.formats, timezone))
+    reading = _reading(capture, Hints.of(study, timezone=timezone))
     marks = [beside[path] for path in sorted({normal_path(file.annotations or "") for file in files}) if path in beside]
     if marks and any(stream.t_ns.size for stream in reading.streams):
         recorded = Recorded(reading.streams, files[0].label or "", timezone or study.formats.timezone)
@@ -264,6 +266,10 @@ def _unknown(file: DeviceFile) -> Reading:
         file.name,
         "send the app's own export, unaltered",
     )
+    if container_of(file.head):
+        sentence = "the file is a video and the study declares no joints: it was not opened"
+        remedy = "declare 'joint' under the study's streams, or leave videos out of the delivery"
+        reason = Reason("video_not_asked_for", sentence, file.name, remedy)
     if file.is_zip:
         sentence = f"the zip is no app's export, and none of the first files in it is of a known format; known: {formats}"
         remedy = "send the app's own zip, unaltered; device files that lie in a zip: unpack it and send the folder"

@@ -93,6 +93,56 @@ class Stream:
 
 
 @dataclass(frozen=True)
+class Poses:
+    """Every landmark of a body in every frame, as a pose tool gave it; what the streams of its joints are made of.
+
+    Parameters
+    ----------
+    t_ns : ndarray of int64, shape (n,)
+        When each frame was shown, ns UTC.
+    frame : ndarray of int32, shape (n,)
+        Its number among the frames that decoded.
+    image : ndarray of float32, shape (n, 33, 3)
+        x (right) and y (down) as shares of the picture's width and height, z on the scale of x; NaN where nobody was seen.
+    world : ndarray of float32, shape (n, 33, 3)
+        Metres from between the hips: x right in the picture, y up, z towards the camera.
+    visibility : ndarray of float32, shape (n, 33)
+        How sure the tool is that a landmark is in the picture and not hidden, 0 to 1.
+    source : str
+        File that the frames came from.
+    """
+
+    t_ns: npt.NDArray[np.int64]
+    frame: npt.NDArray[np.int32]
+    image: npt.NDArray[np.float32]
+    world: npt.NDArray[np.float32]
+    visibility: npt.NDArray[np.float32]
+    source: str
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What was measured on a clip; a row of table `videos`, where every figure is explained."""
+
+    source: str
+    codec: str
+    width: int
+    height: int
+    rotation: int
+    frames: int
+    rate_hz: float | None
+    jitter: float | None
+    dropped: int
+    frozen: int
+    damaged: int
+    frames_without_person: int
+    frames_with_several: int
+    person_changes: int
+    landmarks_seen: float | None
+    duration_s: float
+
+
+@dataclass(frozen=True)
 class Annotation:
     """A labelled stretch as delivered; an instant when start and end are equal. Times in ns UTC."""
 
@@ -136,6 +186,10 @@ class Reading:
         Files in the export that are not on the allow-list of motion files and were not opened.
     repairs : tuple of Repair
         Those that concern no single stream; a stream carries its own.
+    poses : tuple of Poses
+        Of each clip.
+    videos : tuple of VideoFacts
+        Of each clip.
     """
 
     format: str
@@ -146,3 +200,5 @@ class Reading:
     metadata: Mapping[str, str] = field(default_factory=dict)
     left_out: int = 0
     repairs: tuple[Repair, ...] = ()
+    poses: tuple[Poses, ...] = ()
+    videos: tuple[VideoFacts, ...] = ()

@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ingestion.readers.export import NOT_MOTION_DATA
 from ingestion.receipt import DeliveredFile, Receipt
-from ingestion.recording import Finding, Reading, Repair, Stream
-from ingestion.spool import let_go
+from ingestion.recording import Finding, Poses, Reading, Repair, Stream
+from ingestion.spool import blocks, let_go
 from ingestion.units import Measured
 from studies.sensors import placement_of, sensor_of
 from studies.study import Study
@@ -32,7 +33,19 @@ BLOCK_ROWS = 1 << 18
 ANNOTATIONS = "annotations"
 
 #: Tables that reading writes.
-READ_TABLES = ("files", "recordings", "streams", "samples", "fingerprints", "gaps", "repairs", "annotations", "findings")
+READ_TABLES = (
+    "files",
+    "recordings",
+    "streams",
+    "samples",
+    "poses",
+    "videos",
+    "fingerprints",
+    "gaps",
+    "repairs",
+    "annotations",
+    "findings",
+)
 
 #: Raise it where a column that is there means something else than before, so that every batch is read again.
 _READING = 2
@@ -92,6 +105,8 @@ class Rows:
     annotations: list[_Row] = field(default_factory=list)
     findings: list[_Row] = field(default_factory=list)
     repairs: list[_Row] = field(default_factory=list)
+    videos: list[_Row] = field(default_factory=list)
+    poses: list[tuple[str, str, Poses]] = field(default_factory=list)
     gaps: list[pa.Table] = field(default_factory=list)
     fingerprints: list[pa.RecordBatch] = field(default_factory=list)
     samples: int = 0
@@ -106,6 +121,8 @@ class Rows:
         self.recordings.append({**known, **_recording_row(read, receipt, study)})
         self.streams += [{**known, **_stream_row(stream), **asdict(facts)} for stream, _, facts in read.streams]
         self.repairs += [{**known, **_repair_row(repair)} for repair in read.repairs]
+        self.videos += [{**known, **asdict(facts)} for facts in read.reading.videos]
+        self.poses += [(read.recording_id, read.participant, poses) for poses in read.reading.poses]
         self.gaps.append(_with(known, read.gaps))
         self.fingerprints += fingerprint_batches(read)
         self.annotations += [{**known, **asdict(annotation)} for annotation in read.reading.annotations]
@@ -142,6 +159,7 @@ def unpartitioned(name: str) -> pa.Schema:
 READING_VERSION = _reading_version()
 
 SAMPLES = unpartitioned("samples")
+POSES = unpartitioned("poses")
 _FINGERPRINTS = unpartitioned("fingerprints")
 
 
@@ -156,6 +174,25 @@ def sample_batches(read: ReadRecording) -> Iterator[pa.RecordBatch]:
             absent = [pa.nulls(t_ns.size, pa.float32())] * (4 - len(axes))
             yield pa.RecordBatch.from_arrays([*texts, pa.array(np.asarray(t_ns)), *axes, *absent], schema=SAMPLES)
             let_go(ready.t_ns, ready.values)
+
+
+def pose_batches(rows: Rows) -> Iterator[pa.RecordBatch]:
+    """Give the frames of every clip, at most `BLOCK_ROWS` at a time; those of a long clip are still on disk."""
+    for recording_id, participant, poses in rows.poses:
+        for part in blocks(len(poses.t_ns)):
+            t_ns = np.ascontiguousarray(poses.t_ns[part])
+            texts = [pa.repeat(text, t_ns.size) for text in (recording_id, participant, poses.source)]
+            absent = np.isnan(poses.visibility[part, 0])
+            lists = [_lists(values[part], absent) for values in (poses.world, poses.image, poses.visibility)]
+            numbers = [pa.array(np.ascontiguousarray(poses.frame[part])), pa.array(t_ns)]
+            yield pa.RecordBatch.from_arrays([*texts, *numbers, *lists], schema=POSES)
+
+
+def _lists(values: npt.NDArray[np.float32], absent: npt.NDArray[np.bool_]) -> pa.ListArray:
+    """One list for each row; null where there is nothing."""
+    flat = np.ascontiguousarray(values).reshape(len(values), -1)
+    offsets = np.arange(len(flat) + 1, dtype=np.int32) * flat.shape[1]
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat.ravel()), mask=pa.array(absent))
 
 
 def fingerprint_batches(read: ReadRecording) -> Iterator[pa.RecordBatch]:

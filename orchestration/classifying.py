@@ -44,7 +44,7 @@ def classify_files(files: Sequence[Path], task: str, home: Home, *, participant:
     """
     study, name = split_task(task)
     find_task(study, name)
-    hints = Hints(study.formats)
+    hints = Hints.of(study)
     streams = {stream.name: (stream.t_ns, stream.values) for file in files for stream in read_file(file, hints).streams}
     answer = classify(streams, study=study, task=name, home=home, participant=participant)
     Lake(home).append("predictions", _predictions(answer, files[0], task))

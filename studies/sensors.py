@@ -25,6 +25,8 @@ SENSORS: Mapping[str, str] = {
     "gyroscope": "rad/s",
     "magnetometer": "uT",
     "orientation": "quaternion",  # x, y, z, w
+    "joint": "m",  # of a body in a video, from between its hips: x right in the picture, y up, z towards the camera
+    "keypoint": "frame",  # the same in the picture, as shares of its height from its lower left corner; z is 0 where unknown
 }
 #: Unit in the lake -> units that somebody may find a stream's values to be in -> factor that makes the one of the other.
 UNITS: Mapping[str, Mapping[str, float]] = {
@@ -32,7 +34,11 @@ UNITS: Mapping[str, Mapping[str, float]] = {
     "rad/s": {"deg/s": math.pi / 180, "mdeg/s": math.pi / 180_000, "rpm": math.pi / 30},
     "uT": {"nT": 1e-3, "mT": 1e3, "T": 1e6, "G": 100.0, "mG": 0.1},
     "quaternion": {},
+    "m": {"cm": 0.01, "mm": 1e-3},
+    "frame": {},
 }
+#: Sensors whose streams are joints of a body that a pose tool saw.
+POSE_SENSORS = frozenset({"joint", "keypoint"})
 PLACEMENT = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 

@@ -16,6 +16,7 @@ _NS = pa.int64()
 _F32 = pa.float32()
 _F64 = pa.float64()
 _TEXT = pa.string()
+_FLOATS = pa.list_(_F32)
 
 #: One reason inside a list column; the same four parts as `warehouse.errors.Reason`.
 REASON = pa.struct([("code", _TEXT), ("sentence", _TEXT), ("place", _TEXT), ("remedy", _TEXT)])
@@ -60,7 +61,10 @@ _BATCH = Column("batch_id", _TEXT, "The delivery that the row came with.")
 _RECORDING = Column("recording_id", _TEXT, "The capture; joins with recordings.recording_id.")
 _PARTICIPANT = Column("participant", _TEXT, "Pseudonym of the person, as in the manifest.")
 _STREAM = Column(
-    "stream", _TEXT, "Sensor: accelerometer (with gravity), linear_acceleration, gravity, gyroscope, magnetometer or orientation."
+    "stream",
+    _TEXT,
+    "Sensor: accelerometer (with gravity), linear_acceleration, gravity, gyroscope, magnetometer, orientation, joint, keypoint; "
+    "where a recording has several, @ and its placement.",
 )
 _TASK = Column("task", _TEXT, "What is learnt: <study>.<task>.")
 _FINGERPRINT = Column("fingerprint", _TEXT, "Hash of the training table's content and of the recipe and code that made it.")
@@ -152,7 +156,9 @@ _TABLES = (
             _STREAM,
             Column("sensor", _TEXT, "The stream's sensor, without its placement."),
             Column("placement", _TEXT, "Where on the body this sensor sat, where the recording says it; else null."),
-            Column("unit", _TEXT, "SI unit of x, y, z in samples: m/s^2, rad/s, uT or quaternion."),
+            Column(
+                "unit", _TEXT, "SI unit of x, y, z in samples: m/s^2, rad/s, uT, quaternion or m; of keypoint the frame's height."
+            ),
             Column("declared_unit", _TEXT, "Unit that the file or the study claims, as written; null if none is claimed."),
             Column("source", _TEXT, "File (and ::member) that it was read from."),
             Column("rows", pa.int64(), "Readings as delivered, duplicates included."),
@@ -270,6 +276,67 @@ _TABLES = (
             Column("after", _TEXT, "What stands there now, such as m/s^2; null if that says nothing."),
             Column("sentence", _TEXT, "What was done and why."),
             Column("source", _TEXT, "File (and ::member) that it was done to."),
+        ),
+        _PER_BATCH,
+    ),
+    Table(
+        "poses",
+        "A frame of a video, with every landmark of the body in it; the joints among them are streams too.",
+        (
+            _BATCH,
+            _RECORDING,
+            _PARTICIPANT,
+            Column("source", _TEXT, "Clip (and ::member) that the frame is of."),
+            Column("frame", pa.int32(), "Number of the frame among those that decoded, from 0."),
+            Column("t_ns", _NS, "When it was shown, ns since 1970 UTC, as the container says, whatever the rate."),
+            Column(
+                "landmarks",
+                _FLOATS,
+                "x, y, z of each of the 33 landmarks (studies.skeletons.MEDIAPIPE), in metres from between the hips: x right in "
+                "the picture, y up, z towards the camera; null if nobody was seen.",
+            ),
+            Column(
+                "image",
+                _FLOATS,
+                "The same in the picture: x right as a share of its width, y down of its height, z as x; null likewise.",
+            ),
+            Column("visibility", _FLOATS, "How sure it is that each landmark is to be seen, 0 to 1; null likewise."),
+        ),
+        _PER_BATCH,
+    ),
+    Table(
+        "videos",
+        "A clip, with what was measured on it.",
+        (
+            _BATCH,
+            _RECORDING,
+            _PARTICIPANT,
+            Column("source", _TEXT, "Clip (and ::member)."),
+            Column("codec", _TEXT, "How it is compressed, such as h264."),
+            Column("width", pa.int32(), "Width of a frame as stored, before any turning, in pixels."),
+            Column("height", pa.int32(), "Height likewise, in pixels."),
+            Column("rotation", pa.int32(), "Degrees counter-clockwise by which a frame was turned to stand upright."),
+            Column("frames", pa.int32(), "Frames in which a body was looked for."),
+            Column("rate_hz", _F64, "Frame rate in Hz: one over the median step; null for fewer than two frames."),
+            Column(
+                "jitter", _F64, "Standard deviation of the steps over the median step: 0 where the rate never varies; no unit."
+            ),
+            Column("dropped", pa.int64(), "Frames that would have fitted into steps longer than 1.5 median steps."),
+            Column("frozen", pa.int32(), "Frames that show exactly what the one before shows."),
+            Column("damaged", pa.int32(), "Frames left out because they did not decode whole, were green, or had no time."),
+            Column("frames_without_person", pa.int32(), "Frames in which nobody was seen."),
+            Column(
+                "frames_with_several",
+                pa.int32(),
+                "Frames with more than one person, estimated: others are looked for every 2 s; what is found holds until then.",
+            ),
+            Column("person_changes", pa.int32(), "Times that the body leapt, so that it may be somebody else's from there on."),
+            Column(
+                "landmarks_seen",
+                _F64,
+                "Share of the landmarks seen with visibility of at least 0.5, frames without a person as none.",
+            ),
+            Column("duration_s", _F64, "From the first to the last frame, in seconds."),
         ),
         _PER_BATCH,
     ),

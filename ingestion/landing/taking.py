@@ -102,7 +102,7 @@ def take(entry: Waiting, home: Home) -> Receipt:
 def _delivered(entry: Waiting, held: Held, zone: Zone, home: Home) -> tuple[Receipt, Sequence[str]]:
     try:
         study = find_study(entry.study)
-        with held.opened() as sent, unbundled(sent, Hints(study.formats)) as whole:
+        with held.opened() as sent, unbundled(sent, Hints.of(study)) as whole:
             return take_in(whole, study=study, site=entry.site, home=home, batch_id=entry.batch_id), left_over(whole)
     except (DeliveryRefused, UnknownName) as refused:
         zone.leave(entry, REFUSED, refusal(refused.reasons, held.signature))

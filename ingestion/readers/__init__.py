@@ -29,6 +29,7 @@ from ingestion.readers import (
     sensor_logger_json,
     sensor_logger_push,
     table,
+    video,
 )
 from ingestion.readers.interface import NO_HINTS, DeviceFile, Hints, Reader
 
@@ -45,6 +46,7 @@ READERS: tuple[Reader, ...] = (
     actigraph.READER,
     geneactiv.READER,
     refused_pickle.READER,
+    video.READER,
 )
 
 

@@ -18,6 +18,8 @@ from typing import BinaryIO
 
 from ingestion.recording import Reading
 from studies.formats import Formats
+from studies.sensors import POSE_SENSORS, sensor_of
+from studies.study import Study
 
 #: Bytes that `DeviceFile.head` shows to those who must tell a format by content.
 HEAD_BYTES = 1 << 16
@@ -88,10 +90,18 @@ class Hints:
         What the study says about its devices' files.
     timezone : str
         The manifest's word on local times, an IANA name such as ``Europe/Berlin``; empty if it has none.
+    pose_sensors : frozenset of str
+        Which of `studies.sensors.POSE_SENSORS` are wanted of a video; without any none is opened.
     """
 
     formats: Formats = field(default_factory=Formats)
     timezone: str = ""
+    pose_sensors: frozenset[str] = POSE_SENSORS
+
+    @classmethod
+    def of(cls, study: Study, *, timezone: str = "") -> Hints:
+        """Return what a study says; it reads no video unless it declares joints or keypoints."""
+        return cls(study.formats, timezone, POSE_SENSORS & set(map(sensor_of, study.streams)))
 
 
 #: For a file that belongs to no study.

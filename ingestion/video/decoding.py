@@ -24,25 +24,19 @@ from typing import Any, BinaryIO, TextIO
 
 import av
 import numpy as np
-import numpy.typing as npt
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from ingestion.video.declared import declared_sizes
+from ingestion.video.drawing import Picture, draw, is_undecoded, shown_size
 from ingestion.video.exchange import FRAME, SLOTS, Header, Order, Tally
 from ingestion.video.limits import confine
-
-#: The shorter side that pose is given: its own networks look at 256 pixels of the part where the person is.
-SHORT_SIDE = 540
 
 _LEAST_SIDE = 32
 _MOST_STREAMS = 8
 _CODECS = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg", "gif", "prores", "h263"})
 _NS_PER_S = 1_000_000_000
 _OUTPUT_CORRUPT = 1 << 3  # AV_CODEC_FLAG_OUTPUT_CORRUPT: a damaged frame comes marked, so that it can be counted
-_UNDECODED = np.array([0, 135, 0], np.int16)  # what an all-zero YUV frame is in RGB
-
-_Image = npt.NDArray[np.uint8]
 
 
 class Refused(Exception):
@@ -59,7 +53,7 @@ def main() -> None:
         _decode(order, clip, said, asked)
     except Refused as refused:
         _say(said, {"refused": list(refused.args)})
-    except MemoryError:
+    except (MemoryError, BlockingIOError):  # the latter where a library has no memory for a thread or a table
         sentence = f"decoding it needs more than the {order.memory_bytes >> 20} MB that a clip may have"
         _say(said, {"refused": ["video_over_limits", sentence, "export it in a smaller size"]})
     except BrokenPipeError:
@@ -140,6 +134,8 @@ def _sound_frames(
     for packet in _packets(container, stream, tally):
         try:
             decoded = packet.decode()
+        except MemoryError:
+            raise
         except av.error.FFmpegError:
             tally.broken_packets += 1
             continue
@@ -166,7 +162,7 @@ def _packets(container: InputContainer, stream: VideoStream, tally: Tally) -> It
 def _header(container: InputContainer, stream: VideoStream, frame: av.VideoFrame) -> Header:
     rotation = round(frame.rotation / 90) % 4 * 90
     width, height = _upright(frame, stream.sample_aspect_ratio, rotation)
-    share = min(1.0, SHORT_SIDE / min(width, height))
+    shown = shown_size(width, height)
     return Header(
         codec=stream.codec_context.codec.canonical_name,
         width=frame.width,
@@ -175,24 +171,24 @@ def _header(container: InputContainer, stream: VideoStream, frame: av.VideoFrame
         promised=stream.frames,
         duration_s=(container.duration or 0) / av.time_base,
         created=container.metadata.get("creation_time", ""),
-        shown_width=max(_LEAST_SIDE, round(width * share)),
-        shown_height=max(_LEAST_SIDE, round(height * share)),
+        shown_width=shown[0],
+        shown_height=shown[1],
     )
 
 
-def _upright(frame: av.VideoFrame, pixel: Fraction | None, rotation: int) -> tuple[float, int]:
+def _upright(frame: av.VideoFrame, pixel: Fraction | None, rotation: int) -> tuple[int, int]:
     """Width and height of a frame once its pixels are square and it stands upright."""
-    width, height = frame.width * float(pixel or 1), frame.height
-    return (height, round(width)) if rotation % 180 else (width, height)
+    width, height = max(1, round(frame.width * (pixel or 1))), frame.height
+    return (height, width) if rotation % 180 else (width, height)
 
 
-def _hand_on(frames: Iterable[tuple[int, av.VideoFrame]], tally: Tally, ring: _Image, order: Order, rotation: int) -> None:
+def _hand_on(frames: Iterable[tuple[int, av.VideoFrame]], tally: Tally, ring: Picture, order: Order, rotation: int) -> None:
     """Write frame after frame into a free slot and tell the pose worker; undecoded ones are counted instead."""
     free, before = deque(range(SLOTS)), None
     for number, frame in frames:
         slot = free.popleft() if free else os.read(order.free, 1)[0]
-        _draw(frame, ring[slot], rotation)
-        if _is_green(ring[slot]):
+        draw(frame, ring[slot], rotation=rotation)
+        if is_undecoded(ring[slot]):
             tally.green += 1
             free.appendleft(slot)
             continue
@@ -205,25 +201,6 @@ def _hand_on(frames: Iterable[tuple[int, av.VideoFrame]], tally: Tally, ring: _I
 
 def _time_ns(frame: av.VideoFrame) -> int:
     return round((frame.pts or 0) * (frame.time_base or Fraction(1)) * _NS_PER_S)
-
-
-def _draw(frame: av.VideoFrame, slot: _Image, rotation: int) -> None:
-    """Scale, convert to RGB and turn a frame into its slot of shape (height, width, 3)."""
-    height, width = slot.shape[:2]
-    if rotation % 180:
-        height, width = width, height
-    plane = frame.reformat(width, height, "rgb24", interpolation="AREA").planes[0]
-    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)[:, : 3 * width]
-    if rotation:  # whole pixels are moved, not bytes
-        np.copyto(slot.view("V3")[..., 0], np.rot90(np.ascontiguousarray(rows).view("V3"), rotation // 90))
-    else:
-        np.copyto(slot.reshape(height, 3 * width), rows)
-
-
-def _is_green(image: _Image) -> bool:
-    """Whether half of a picture is what a decoder leaves where it decoded nothing."""
-    near = np.abs(image[::16, ::16].astype(np.int16) - _UNDECODED).max(axis=2) < 12
-    return bool(near.mean() > 0.5)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 #: One frame's answer. Image landmarks are shares of width and height (x right, y down; z as x), world landmarks metres from
-#: between the hips (x right, y down, z away), all NaN where nobody was seen. `people`: how many were seen, -1 where only the
-#: one that is followed was looked for. `jumped`: the one followed may be another than before.
+#: between the hips (x right, y up, z towards the camera), all NaN where nobody was seen. `people`: how many were seen, -1 where
+#: only the one that is followed was looked for. `jumped`: the one followed may be another than before.
 RECORD = np.dtype(
     [
         ("t_ns", "<i8"),
@@ -33,6 +33,7 @@ RECORD = np.dtype(
 )
 _FRAME = struct.Struct("<qiii")
 _LOOK_ROUND_NS = 2_000_000_000  # how often it is looked for others: a fourteenth of the work at 30 frames a second
+_UP = np.array([1, -1, -1], np.float32)  # MediaPipe's y points down, its z away from the camera
 _TRUNK = [11, 12, 23, 24]  # shoulders and hips
 
 
@@ -136,7 +137,7 @@ def _points(landmarks: Any, *names: str) -> Any:
 def _with_person(record: Any, found: Any) -> Any:
     image = _points(found.pose_landmarks, "x", "y", "z", "visibility")
     record["image"], record["visibility"] = image[:, :3], image[:, 3]
-    record["world"] = _points(found.pose_world_landmarks, "x", "y", "z")
+    record["world"] = _points(found.pose_world_landmarks, "x", "y", "z") * _UP
     return record
 
 

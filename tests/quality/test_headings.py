@@ -13,6 +13,7 @@ from quality.headings import READING, VERDICTS, heading
 
 INGESTION = Path(__file__).resolve().parents[2] / "ingestion"
 READERS = [*sorted((INGESTION / "readers").glob("*.py")), *sorted((INGESTION / "annotations").glob("*.py"))]
+READERS += sorted((INGESTION / "video").glob("*.py"))
 READERS += [INGESTION / name for name in ("batch.py", "clock.py", "recording.py", "repairs.py", "units.py")]
 
 

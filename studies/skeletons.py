@@ -1,0 +1,67 @@
+"""Names of the points of a body: the landmarks that a pose tool gives, and the joints that the lake keeps of them.
+
+Belongs here: names and which landmark is which joint. Coordinates are computed where poses are read.
+"""
+
+from __future__ import annotations
+
+#: MediaPipe's 33 landmarks in its order (BlazePose; left and right are the person's).
+MEDIAPIPE: tuple[str, ...] = (
+    "nose",
+    "left_eye_inner",
+    "left_eye",
+    "left_eye_outer",
+    "right_eye_inner",
+    "right_eye",
+    "right_eye_outer",
+    "left_ear",
+    "right_ear",
+    "mouth_left",
+    "mouth_right",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_pinky",
+    "right_pinky",
+    "left_index",
+    "right_index",
+    "left_thumb",
+    "right_thumb",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_ankle",
+    "right_ankle",
+    "left_heel",
+    "right_heel",
+    "left_foot_index",
+    "right_foot_index",
+)
+#: The 19 joints in the order in which published distances count them: `np.triu_indices(19, 1)`.
+JOINTS: tuple[str, ...] = (
+    "right_ankle",
+    "right_knee",
+    "right_hip",
+    "left_hip",
+    "left_knee",
+    "left_ankle",
+    "right_wrist",
+    "right_elbow",
+    "right_shoulder",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "neck",
+    "head_top",
+    "nose",
+    "left_eye",
+    "right_eye",
+    "left_ear",
+    "right_ear",
+)
+#: What the streams of a recorded pose are placed at: the 19 joints and the feet.
+PLACEMENTS: tuple[str, ...] = (*JOINTS, "right_heel", "left_heel", "right_foot_index", "left_foot_index")
