@@ -91,12 +91,13 @@ class Hints:
     timezone : str
         The manifest's word on local times, an IANA name such as ``Europe/Berlin``; empty if it has none.
     pose_sensors : frozenset of str
-        Which of `studies.sensors.POSE_SENSORS` are wanted of a video; without any none is opened.
+        Which of `studies.sensors.POSE_SENSORS` are wanted of a video; without any none is opened, for a clip beside
+        an app's export is private.
     """
 
     formats: Formats = field(default_factory=Formats)
     timezone: str = ""
-    pose_sensors: frozenset[str] = POSE_SENSORS
+    pose_sensors: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, study: Study, *, timezone: str = "") -> Hints:

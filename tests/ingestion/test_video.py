@@ -14,9 +14,11 @@ from ingestion.video.exchange import Header, Tally
 from ingestion.video.facts import facts_of, findings_of
 from ingestion.video.pose_worker import RECORD
 from ingestion.video.poses import poses_of, streams_of
+from studies.sensors import POSE_SENSORS
 from studies.skeletons import JOINTS, MEDIAPIPE, PLACEMENTS
 from tests.ingestion.clips import as_file, clip, field
 
+_ASKED = Hints(pose_sensors=POSE_SENSORS)
 _PICTURES = [field(number) for number in range(6)]
 
 
@@ -45,7 +47,7 @@ def _poses(records: np.ndarray) -> Poses:
 
 
 def _read(content: bytes, name: str = "clip.mp4") -> Reading:
-    return video.read([as_file(content, name)])
+    return video.read([as_file(content, name)], _ASKED)
 
 
 def test_every_joint_is_a_stream_in_metres_and_in_the_picture():
@@ -115,14 +117,14 @@ def test_what_is_wrong_with_a_clip_is_said():
     ],
 )
 def test_what_only_calls_itself_a_video_is_refused_in_words(content: bytes, code: str, word: str):
-    assert known_by_content(as_file(content, "squat.MP4")) is video.READER
+    assert known_by_content(as_file(content, "squat.MP4"), _ASKED) is video.READER
     (finding,) = _read(content).findings
     assert (finding.severity, finding.reason.code) == ("error", code)
     assert word in finding.reason.sentence
 
 
 def test_a_study_without_joints_opens_no_video():
-    assert known_by_content(as_file(clip(_PICTURES)), Hints(pose_sensors=frozenset())) is None
+    assert known_by_content(as_file(clip(_PICTURES))) is None
 
 
 @pytest.mark.pose
