@@ -54,6 +54,7 @@ FAMILIES: Mapping[str, Family] = {
     "bilstm": Family("BiLstm", network=True),
     "resnet1d": Family("ResNet1d", network=True),
     "identity_cnn": Family("IdentityCnn", network=True),
+    "image_cnn": Family("ImageCnn", network=True),
 }
 
 

@@ -145,6 +145,10 @@ class NetworkClassifier(LabelClassifier):
         """Return the fewest samples that an example must have to pass the layers."""
         return 1
 
+    def standardisation(self, taught: _Signals) -> tuple[_Signals, _Signals]:
+        """Return the mean and the scale of each channel, shape (channels,), by which examples are standardised."""
+        return taught.mean(axis=(0, 1)), np.maximum(taught.std(axis=(0, 1)), np.float32(1e-6))
+
     def module(self, channels: int, length: int, labels: int) -> nn.Sequential:
         """Return all untrained layers: (batch, length, channels) float32 in, (batch, labels) logits out."""
         features = self.features(channels, length)
@@ -261,8 +265,7 @@ class NetworkClassifier(LabelClassifier):
     ) -> None:
         signals, target = examples
         taught = signals[~valid] if valid.any() else signals
-        self.mean_[member] = taught.mean(axis=(0, 1))
-        self.scale_[member] = np.maximum(taught.std(axis=(0, 1)), np.float32(1e-6))
+        self.mean_[member], self.scale_[member] = self.standardisation(taught)
         with repeatable(self.random_state + member):
             module = self.module(self.n_channels_, self.n_length_, len(self.classes_))
             if carried is not None:

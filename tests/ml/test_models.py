@@ -38,6 +38,7 @@ FAST = {
     "bilstm": {"epochs": 40, "patience": 40, "hidden": 12},
     "resnet1d": {"epochs": 25, "patience": 25, "filters": 24, "blocks": 1, "learning_rate": 0.005},
     "identity_cnn": {"epochs": 25, "filters": 8, "layers": 2},
+    "image_cnn": {"epochs": 25, "blocks": 1, "filters": 8, "dense": 32, "learning_rate": 0.003},
 }
 
 
@@ -201,3 +202,42 @@ def test_naming_the_families_imports_neither_torch_nor_scikit_learn() -> None:
         "import sys, ml.models; ml.models.FAMILIES; print(sorted({'torch', 'sklearn', 'numba', 'mlflow'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def make_drawings(count: int = 48, *, rows: int = 32, columns: int = 24) -> Waves:
+    """Images of a bright bar on black, upright or lying, anywhere."""
+    random = np.random.default_rng(0)
+    lying = np.arange(count) % 2 == 0
+    images = np.zeros((count, rows, columns), np.float32)
+    for image, lies, row, column in zip(images, lying, random.integers(0, rows - 9, count), random.integers(0, columns - 9, count)):
+        image[row : row + (2 if lies else 9), column : column + (9 if lies else 2)] = 255
+    return Waves(images, np.where(lying, "lying", "upright"), np.char.add("P", (np.arange(count) // 2 % 6).astype(str)))
+
+
+@pytest.mark.parametrize(("blocks", "kernel"), [(2, 2), (2, 3), (3, 4)])
+def test_images_are_told_apart_wherever_in_them_something_lies(blocks: int, kernel: int) -> None:
+    images = make_drawings(240)
+    seen = images.groups != "P5"
+    parameters = {"blocks": blocks, "kernel": kernel, "filters": 8, "dense": 32, "learning_rate": 0.003, "epochs": 20}
+    fitted = create("image_cnn", parameters).fit(*images.part(seen))
+    assert (fitted.predict(images.signals[~seen]) == images.labels[~seen]).mean() > 0.9
+
+
+def test_a_pixel_that_was_black_in_every_image_that_taught_may_be_bright_later() -> None:
+    images = make_drawings()
+    images.signals[:, :, :4] = 0
+    fitted = create("image_cnn", {"blocks": 1, "filters": 4, "dense": 8, "epochs": 2}).fit(*images)
+    images.signals[0, 0, 0] = 255
+    assert abs(fitted.predict_proba(images.signals) - 0.5).max() < 0.3
+
+
+def test_images_that_the_blocks_would_leave_nothing_of_are_refused() -> None:
+    with pytest.raises(StudyError, match="images are 12 pixels wide, and these layers need at least 16"):
+        create("image_cnn").fit(*make_drawings(rows=48, columns=12))
+
+
+def test_the_networks_of_the_squat_papers_have_the_size_that_their_authors_give() -> None:
+    distances = create("resnet1d", {"blocks": 2, "filters": 256}).module(171, 300, 7)
+    assert sum(weights.numel() for weights in distances.parameters()) == pytest.approx(1.46e6, rel=0.01)
+    images = create("image_cnn").features(108, 192).layers
+    assert [type(layer).__name__ for layer in images].count("Conv2d") == 8

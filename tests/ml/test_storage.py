@@ -30,6 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "bilstm": {"epochs": 1, "hidden": 4},
     "resnet1d": {"epochs": 1, "filters": 4},
     "identity_cnn": {"epochs": 1, "filters": 4, "members": 2},
+    "image_cnn": {"epochs": 2, "blocks": 1, "filters": 4, "dense": 8},
 }
 
 
