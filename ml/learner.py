@@ -6,6 +6,7 @@ Belongs here: from rows to a fitted estimator and to probabilities of every labe
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -54,8 +55,11 @@ class Learner:
         return create(self.family, {"random_state": self.recipe.seed, **self.parameters})
 
     def fit(self, rows: Rows, *, watched: Rows | None = None) -> Any:
-        """Return an estimator that has learnt from some rows; others may be watched while a network learns."""
-        table, estimator = self.table, self.estimator()
+        """Return an estimator that has learnt from some rows; others may be watched while a network learns.
+
+        Of labels that the task merges only the declared share teaches.
+        """
+        table, estimator, rows = self.table, self.estimator(), self._thinned(rows)
         more: dict[str, Any] = {}
         if FAMILIES[self.family].network:
             more["carried"] = self.carried(estimator) if self.carried else None
@@ -85,7 +89,25 @@ class Learner:
     def evaluate(self, rows: Rows, said: npt.NDArray[np.float64], *, protocol: str) -> Evaluation:
         """Score probabilities."""
         answers = Answers(self.table.labels[rows], self.table.participant[rows], said, self._labels().tolist())
-        return evaluate(answers, protocol=protocol, seed=self.recipe.seed)
+        return evaluate(answers, protocol=protocol, seed=self.recipe.seed, positive=self.recipe.positive)
+
+    def _thinned(self, rows: Rows) -> Rows:
+        """Without the segments of merged labels that the task leaves out, each with its altered copies."""
+        kept = np.ones(len(rows), np.bool_)
+        for name, merged in self.recipe.merge.items():
+            of_label = self.table.labels[rows] == name
+            segments, of_segment = np.unique(self.table.segment_id[rows[of_label]], return_inverse=True)
+            if len(segments):
+                kept[of_label] = _drawn(segments, share=merged.share, seed=self.recipe.seed)[of_segment]
+        return rows[kept]
 
     def _labels(self) -> npt.NDArray[np.str_]:
         return np.unique(self.table.labels)
+
+
+def _drawn(segments: npt.NDArray[np.str_], *, share: float, seed: int) -> npt.NDArray[np.bool_]:
+    """Draw a share of segments, at least one: the same ones of those that two folds have in common, as nearly as counts allow."""
+    order = np.argsort([hashlib.sha256(f"{seed} {name}".encode()).hexdigest() for name in segments.tolist()])
+    drawn = np.zeros(len(segments), np.bool_)
+    drawn[order[: max(1, round(share * len(segments)))]] = True
+    return drawn

@@ -15,7 +15,16 @@ from pydantic import Field, FiniteFloat, model_validator
 from studies.fields import Strict
 
 Family = Literal[
-    "random_forest", "extra_trees", "svm", "minirocket", "cnn", "gru", "cnn_gru", "bilstm", "resnet1d", "identity_cnn",
+    "random_forest",
+    "extra_trees",
+    "svm",
+    "minirocket",
+    "cnn",
+    "gru",
+    "cnn_gru",
+    "bilstm",
+    "resnet1d",
+    "identity_cnn",
     "image_cnn",
 ]
 Value = float | int | str | bool | None

@@ -123,18 +123,36 @@ class Promotion(Strict):
     worst_participant: Share = 0.0
 
 
+class Merged(Strict):
+    """Labels that a task does not tell apart.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        Labels of the study.
+    share : float
+        Share of their segments that teach, drawn by the task's seed; every one of them is tested.
+    """
+
+    labels: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(distinct)]
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
 Target = Literal["label", "participant", "participant_and_label"]
 
 
 class Task(Strict):
     """What to learn from which examples.
 
-    `target` is what a model answers: the ``label`` of a segment, which ``participant`` it is of, or both at once.
+    `target` is what a model answers: the ``label`` of a segment, which ``participant`` it is of, or both at once. `merge` gives
+    several labels one name; `positive` is the answer that must not be given in error.
     """
 
     title: str = ""
     target: Target = "label"
     labels: Annotated[tuple[str, ...], AfterValidator(distinct)] | None = None
+    merge: Mapping[str, Merged] = Field(default_factory=dict)
+    positive: str | None = None
     input: Input
     segment: Segmentation
     augment: tuple[Augmentation, ...] = ()
@@ -234,6 +252,32 @@ class Study(Strict):
             if label not in self.labels:
                 sentence = f"label '{label}' is not declared under labels{did_you_mean(label, self.labels)}"
                 yield ("tasks", task_name, "labels", number), sentence
+        yield from (((("tasks", task_name, *key), sentence)) for key, sentence in self._answer_misfits(task))
+
+    def _answer_misfits(self, task: Task) -> Iterator[Misfit]:
+        """Merged labels that a task has not or has twice, and a positive that it never answers."""
+        if task.target != "label" and (task.merge or task.positive):
+            key = "merge" if task.merge else "positive"
+            yield (key,), f"{key} is about labels; 'target: {task.target}' answers with people"
+            return
+        labels = task.labels or tuple(self.labels)
+        merged = [(name, number, label) for name, one in task.merge.items() for number, label in enumerate(one.labels)]
+        into: dict[str, str] = {}
+        for name, number, label in merged:
+            if label not in labels:
+                yield ("merge", name, "labels", number), f"label '{label}' is none of the task's{did_you_mean(label, labels)}"
+            if into.setdefault(label, name) != name:
+                yield ("merge", name, "labels", number), f"label '{label}' goes into {into[label]} already"
+        left = [label for label in labels if label not in into]
+        for name in task.merge:
+            if name in left:
+                yield (
+                    ("merge", name),
+                    f"'{name}' is a label of its own that would be told from the merged ones no more: give another name",
+                )
+        if task.positive is not None and task.positive not in (*left, *task.merge):
+            sentence = f"'{task.positive}' is no answer of the task{did_you_mean(task.positive, (*left, *task.merge))}"
+            yield ("positive",), sentence
 
     def contract_of(self, stream: str) -> StreamContract | None:
         """Return what a stream must be like: its own contract, else its sensor's; None if the study names neither."""

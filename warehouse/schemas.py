@@ -598,6 +598,7 @@ _TABLES = (
             Column(
                 "metric",
                 _TEXT,
+                "false_positives and false_positive_rate (examples of other labels that were given the task's positive one), "
                 "accuracy, precision, recall, f1, macro_f1, support, mean_ or worst_participant_accuracy, or a confusion count.",
             ),
             Column("label", _TEXT, "True label; null for a score over all labels."),

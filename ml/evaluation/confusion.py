@@ -52,6 +52,8 @@ class Evaluation:
     roc : tuple of Roc
         Of every label that is true for some examples and false for others.
     calibration : Calibration
+    positive : str, optional
+        The label that must not be said in error, such as ``good``: its false positives come before every other figure.
     """
 
     protocol: str
@@ -62,6 +64,7 @@ class Evaluation:
     intervals: Mapping[str, Interval]
     roc: tuple[Roc, ...]
     calibration: Calibration
+    positive: str | None = None
 
     def overall(self) -> dict[str, float]:
         """Return the scores over all labels.
@@ -69,7 +72,9 @@ class Evaluation:
         Returns
         -------
         dict of str to float
-            ``accuracy``; ``macro_f1``, ``precision`` and ``recall``, each the plain mean over the labels that are true for
+            First, where one label is the positive one, ``false_positives`` (examples of other labels that were given it) and
+            ``false_positive_rate`` (their share of all examples of other labels). Then ``accuracy``; ``macro_f1``,
+            ``precision`` and ``recall``, each the plain mean over the labels that are true for
             some example; ``mean_participant_accuracy``, ``worst_participant_accuracy`` and ``worst_participant_f1``;
             ``calibration_error`` and ``brier``; ``accuracy_low``, ``macro_f1_high`` … where there is an interval;
             ``support``, the number of tested examples.
@@ -80,6 +85,7 @@ class Evaluation:
         }
         occur = counts.sum(axis=1) > 0
         return {
+            **self._false_positives(),
             "accuracy": float(accuracy(counts)),
             "macro_f1": float(macro_f1(counts)),
             "precision": float(by_label["precision"][occur].mean()),
@@ -120,7 +126,16 @@ class Evaluation:
             intervals={metric: Interval(*ends) for metric, ends in content["intervals"].items()},
             roc=tuple(Roc(**_with_tuples(curve)) for curve in content["roc"]),
             calibration=Calibration(**_with_tuples(content["calibration"])),
+            positive=content.get("positive"),
         )
+
+    def _false_positives(self) -> dict[str, float]:
+        if self.positive is None:
+            return {}
+        is_positive = np.array(self.labels) == self.positive
+        of_others = self._counts()[~is_positive]
+        wrong = int(of_others[:, is_positive].sum())
+        return {"false_positives": float(wrong), "false_positive_rate": wrong / max(1, int(of_others.sum()))}
 
     def _counts(self) -> npt.NDArray[np.int64]:
         return np.array(self.confusion, dtype=np.int64)
@@ -160,7 +175,7 @@ class Answers:
         object.__setattr__(self, "predicted", np.asarray(self.classes)[self.probabilities.argmax(axis=1)])
 
 
-def evaluate(answers: Answers, *, protocol: str, seed: int = 0) -> Evaluation:
+def evaluate(answers: Answers, *, protocol: str, seed: int = 0, positive: str | None = None) -> Evaluation:
     """Score what a model said.
 
     Parameters
@@ -170,6 +185,8 @@ def evaluate(answers: Answers, *, protocol: str, seed: int = 0) -> Evaluation:
         ``cross_validation``, ``test`` or ``authors``.
     seed : int
         Of the bootstrap.
+    positive : str, optional
+        The label whose false positives are counted.
     """
     truth, predicted = answers.truth, answers.predicted
     labels, number = np.unique(np.concatenate([truth, predicted]), return_inverse=True)
@@ -185,6 +202,7 @@ def evaluate(answers: Answers, *, protocol: str, seed: int = 0) -> Evaluation:
         intervals=bootstrap_intervals(by_person, seed=seed),
         roc=roc_curves(truth, answers.probabilities, answers.classes),
         calibration=calibration(truth, answers.probabilities, answers.classes),
+        positive=positive,
     )
 
 

@@ -71,8 +71,8 @@ def learnt_labels(study: Study, task: Task) -> tuple[str, ...] | None:
 def answers(segments: pa.Table, task: Task) -> list[str]:
     """Return what a model of a task should answer for each segment: ``squat``, ``P001``, or ``P001 squat``."""
     if task.target != "participant_and_label":
-        found: list[str] = segments[task.target].to_pylist()
-        return found
+        merged = {label: name for name, one in task.merge.items() for label in one.labels}
+        return [merged.get(answer, answer) for answer in segments[task.target].to_pylist()]
     return [f"{who} {what}" for who, what in zip(segments["participant"].to_pylist(), segments["label"].to_pylist(), strict=True)]
 
 

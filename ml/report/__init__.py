@@ -120,12 +120,23 @@ def _tiles(quoted: Evaluation, version: ModelVersion) -> list[tuple[str, str, st
     scores = quoted.overall()
     ranges = {name: f"{ends.low:.3f} to {ends.high:.3f}, with other participants" for name, ends in quoted.intervals.items()}
     return [
+        *_said_in_error(quoted, scores),
         ("macro F1", f"{scores['macro_f1']:.3f}", ranges.get("macro_f1", "")),
         ("accuracy", f"{scores['accuracy']:.3f}", ranges.get("accuracy", "")),
         ("macro F1 of the worst participant", f"{scores['worst_participant_f1']:.3f}", ""),
         ("participants tested", f"{len(quoted.participant_f1)}", ""),
         ("seconds of training", f"{version.train_seconds:.1f}", ""),
     ]
+
+
+def _said_in_error(quoted: Evaluation, scores: Mapping[str, float]) -> list[tuple[str, str, str]]:
+    """The figure that comes first where one answer must not be given in error."""
+    if quoted.positive is None:
+        return []
+    counted = f"{scores['false_positives']:.0f} examples of other labels"
+    at_best = [curve for curve in quoted.roc if curve.label == quoted.positive]
+    further = [f"; {1 - curve.specificity:.3f} at the threshold of {curve.threshold:.2f}, Youden's" for curve in at_best]
+    return [(f"told {quoted.positive} in error", f"{scores['false_positive_rate']:.3f}", "".join([counted, *further]))]
 
 
 def _warnings(quoted: Evaluation, others: Mapping[str, Evaluation]) -> list[str]:

@@ -119,3 +119,27 @@ def test_an_interval_holds_the_score_and_is_wider_where_people_differ() -> None:
     assert narrow["accuracy"] == pytest.approx((0.8, 0.8))
     assert wide["accuracy"].low < 0.75 and wide["accuracy"].high > 0.85
     assert bootstrap_intervals(alike[:1], seed=0) == {}
+
+
+def test_what_was_told_good_in_error_comes_before_every_other_figure() -> None:
+    said = [
+        ("bad", "good", "P1"),
+        ("bad", "bad", "P1"),
+        ("shallow", "good", "P2"),
+        ("shallow", "bad", "P2"),
+        ("good", "bad", "P2"),
+    ]
+    truth, predicted, people = (np.array(values) for values in zip(*said, strict=True))
+    classes = ["bad", "good", "shallow"]
+    probabilities = (predicted[:, None] == np.array(classes)).astype(float)
+    found = evaluate(Answers(truth, people, probabilities, classes), protocol="test", positive="good")
+    assert list(found.overall())[:2] == ["false_positives", "false_positive_rate"]
+    assert found.overall()["false_positives"] == 2
+    assert found.overall()["false_positive_rate"] == 0.5
+    assert next(found.scores()) == ("false_positives", None, None, 2.0)
+    assert Evaluation.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_a_positive_that_is_never_said_is_never_said_in_error() -> None:
+    answers = Answers(np.array(["a", "b"]), np.array(["P1", "P2"]), np.eye(2), ["a", "b"])
+    assert evaluate(answers, protocol="test", positive="good").overall()["false_positive_rate"] == 0

@@ -209,7 +209,8 @@ def make_drawings(count: int = 48, *, rows: int = 32, columns: int = 24) -> Wave
     random = np.random.default_rng(0)
     lying = np.arange(count) % 2 == 0
     images = np.zeros((count, rows, columns), np.float32)
-    for image, lies, row, column in zip(images, lying, random.integers(0, rows - 9, count), random.integers(0, columns - 9, count)):
+    corners = random.integers(0, (rows - 9, columns - 9), (count, 2))
+    for image, lies, (row, column) in zip(images, lying, corners, strict=True):
         image[row : row + (2 if lies else 9), column : column + (9 if lies else 2)] = 255
     return Waves(images, np.where(lying, "lying", "upright"), np.char.add("P", (np.arange(count) // 2 % 6).astype(str)))
 

@@ -150,6 +150,31 @@ def test_a_placement_that_is_no_name_is_refused() -> None:
         Study.model_validate(trial(streams={**streams, "accelerometer@Left Thigh": streams["accelerometer"]}))
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"merge": {"bad": {"labels": ["squatt"]}}}, "label 'squatt' is none of the task's; did you mean 'squat'"),
+        ({"merge": {"bad": {"labels": ["rest"]}}, "labels": ["squat", "lunge"]}, "label 'rest' is none of the task's"),
+        ({"merge": {"bad": {"labels": ["squat"]}, "worse": {"labels": ["squat"]}}}, "label 'squat' goes into bad already"),
+        ({"merge": {"rest": {"labels": ["squat"]}}}, "'rest' is a label of its own"),
+        ({"positive": "squatt"}, "'squatt' is no answer of the task; did you mean 'squat'"),
+        ({"merge": {"bad": {"labels": ["squat"]}}, "positive": "squat"}, "'squat' is no answer of the task"),
+        ({"positive": "squat", "target": "participant", "split": {"group": "session"}}, "positive is about labels"),
+    ],
+)
+def test_what_a_task_answers_is_checked(change: dict[str, Any], message: str) -> None:
+    content = trial(labels=["squat", "lunge", "rest"], tasks={"which": trial()["tasks"]["which"] | change})
+    with pytest.raises(ValidationError) as refused:
+        Study.model_validate(content)
+    assert message in str(refused.value.errors()[0]["ctx"]["misfits"])
+
+
+def test_a_name_that_is_one_of_the_labels_it_stands_for_is_fine() -> None:
+    change = {"merge": {"squat": {"labels": ["squat", "lunge"]}}, "positive": "rest"}
+    content = trial(labels=["squat", "lunge", "rest"], tasks={"which": trial()["tasks"]["which"] | change})
+    assert Study.model_validate(content).tasks["which"].merge["squat"].share == 1
+
+
 def test_every_family_has_a_file_of_its_parameters() -> None:
     assert all((_ROOT / "ml" / "models" / f"{family}.yaml").is_file() for family in get_args(Family))
 
