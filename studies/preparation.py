@@ -9,10 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from studies.fields import Positive, Share, Strict, distinct
 from studies.sensors import StreamName, placement_of, sensor_of, stream_name
+from studies.skeletons import JOINTS
+
+#: What a task writes for the streams of all joints.
+ALL_JOINTS = "joints"
+
+_JOINT_STREAMS = tuple(stream_name("joint", name) for name in JOINTS)
+
+
+def _with_all_joints(streams: object) -> object:
+    if not isinstance(streams, list | tuple):
+        return streams
+    return [name for stream in streams for name in (_JOINT_STREAMS if stream == ALL_JOINTS else (stream,))]
 
 
 class Filter(Strict):
@@ -45,6 +57,7 @@ class Input(Strict):
     Parameters
     ----------
     streams : tuple of str
+        ``joints`` stands for those of the 19 joints of `studies.skeletons.JOINTS`.
     rate_hz : float
     filter : Filter, optional
         Applied to every stream but orientation, between its gaps and before anything is cut.
@@ -54,14 +67,32 @@ class Input(Strict):
         Six more channels for each accelerometer: gravity, estimated by a low-pass, and the acceleration without it.
     baseline : {"participant"}, optional
         Examples as differences from the mean example of their participant, in units of what their examples differ by.
+    derive : {"distances"}, optional
+        The distances of every two of the 19 joints instead of the streams' own channels.
     """
 
-    streams: Annotated[tuple[StreamName, ...], Field(min_length=1), AfterValidator(distinct)]
+    streams: Annotated[tuple[StreamName, ...], Field(min_length=1), AfterValidator(distinct), BeforeValidator(_with_all_joints)]
     rate_hz: Positive
     filter: Filter | None = None
     magnitude: bool = False
     gravity: bool = False
     baseline: Literal["participant"] | None = None
+    derive: Literal["distances"] | None = None
+
+    @model_validator(mode="after")
+    def _joints_are_there_to_derive_from(self) -> Input:
+        if not self.derive:
+            return self
+        missing = [stream for stream in _JOINT_STREAMS if stream not in self.streams]
+        if missing:
+            named = f"{len(missing)} are missing: {', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}"
+            raise ValueError(f"'derive: distances' needs the {len(JOINTS)} joints ('streams: [{ALL_JOINTS}]'); {named}")
+        others = [stream for stream in self.streams if stream not in _JOINT_STREAMS]
+        if others:
+            raise ValueError(f"'derive: distances' takes the {len(JOINTS)} joints alone; leave out {', '.join(others[:3])}")
+        if self.magnitude:
+            raise ValueError("a distance is no vector and has no magnitude: leave 'magnitude' out beside 'derive: distances'")
+        return self
 
     @model_validator(mode="after")
     def _baseline_can_be_taken_away(self) -> Input:

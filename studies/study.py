@@ -163,6 +163,12 @@ class Task(Strict):
     promote: Promotion
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
 
+    @model_validator(mode="after")
+    def _copies_can_be_turned(self) -> Task:
+        if self.input.derive and any(step.rotation for step in self.augment):
+            raise ValueError("a distance is no vector and cannot be turned: leave 'rotation' out beside 'derive: distances'")
+        return self
+
 
 class Study(Strict):
     """A protocol with its label schema, sensors, rate limits and tasks.

@@ -17,6 +17,8 @@ from ml.preprocessing.clock import Clock
 from ml.preprocessing.cutting import segments_of, unmarked
 from ml.preprocessing.filters import Ticks, prepare
 from ml.preprocessing.fixed_length import stretch
+from ml.preprocessing.pose.derived import distances_between
+from ml.preprocessing.pose.distances import PAIRS
 from ml.preprocessing.resampling import Piece, magnitude, resample, resample_quaternions
 from ml.preprocessing.segmentation import Spans, common_spans
 from studies.preparation import Input
@@ -53,12 +55,15 @@ def channel_names(inputs: Input) -> tuple[str, ...]:
 
     With ``magnitude`` each stream ends in ``<stream>.norm``, its vector's length; orientation has none, since the norm of
     a unit quaternion is always one. With ``gravity`` each accelerometer is followed by the two streams made out of it.
+    What `derive` makes replaces the streams: distances are named ``<joint>-<joint>``.
 
     Examples
     --------
     >>> channel_names(Input(streams=("gyroscope",), rate_hz=50, magnitude=True))
     ('gyroscope.x', 'gyroscope.y', 'gyroscope.z', 'gyroscope.norm')
     """
+    if inputs.derive:
+        return PAIRS
     return tuple(
         f"{stream}.{axis}"
         for stream in inputs.all_streams()
@@ -123,9 +128,13 @@ def cut(streams: Mapping[str, Ticks], segments: Spans, task: Task) -> _Floats:
     ndarray of float32, shape (n, length, channels)
     """
     inputs, length = task.input, task.segment.length
+    prepared = prepare(streams, inputs)
+    if inputs.derive:
+        derived = distances_between(prepared)
+        return stretch(derived.values, np.searchsorted(derived.at, segments.first), segments.steps, length)
     signals = np.empty((len(segments), length, len(channel_names(inputs))), np.float32)
     column = 0
-    for stream, ticks in prepare(streams, inputs).items():
+    for stream, ticks in prepared.items():
         values = ticks.values
         if _has_norm(stream, inputs):
             values = np.concatenate([values, magnitude(values)[:, np.newaxis]], axis=1)

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from tests.benchmarks import (
     copies,
+    distances,
     freezing,
     ingest,
     judge,
@@ -42,6 +43,7 @@ _BENCHMARKS: dict[str, Callable[[], list[dict[str, object]]]] = {
     "copies": copies.run,
     "thousand": thousand.run,
     "training": training.run,
+    "distances": distances.run,
     "windows": windows.run,
 }
 
