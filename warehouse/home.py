@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from warehouse.errors import KinelakeError, Reason
+
 
 @dataclass(frozen=True)
 class Home:
@@ -21,12 +23,23 @@ class Home:
 
     @classmethod
     def at(cls, path: str | os.PathLike[str] | None = None) -> Home:
-        """Open the home at `path`, else at ``$KINELAKE_HOME``, else at ``./kinelake-home``."""
+        """Open the home at `path`, else at ``$KINELAKE_HOME``, else at ``./kinelake-home``.
+
+        Raises
+        ------
+        KinelakeError
+            ``home_unusable`` if its folders are not there and cannot be made.
+        """
         chosen = path or os.environ.get("KINELAKE_HOME") or "kinelake-home"
         home = cls(Path(chosen).expanduser().resolve())
         folders = (home.landing, home.vault, home.lake, home.index, home.reports, home.registry, home.dagster, home.scratch)
-        for folder in folders:
-            folder.mkdir(parents=True, exist_ok=True)
+        try:
+            for folder in folders:
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            sentence = f"no home can be there: {error.strerror}"
+            remedy = "name a folder that may be made or written to, with --home or $KINELAKE_HOME"
+            raise KinelakeError(Reason("home_unusable", sentence, str(error.filename or home.root), remedy)) from error
         return home
 
     @property

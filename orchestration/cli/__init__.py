@@ -12,6 +12,7 @@ import typer
 
 from orchestration.cli import analysis, deliveries, learning, operation, quarantine
 from orchestration.cli.face import Face, explain
+from orchestration.cli.machine import reason_of_the_machine
 from warehouse.errors import KinelakeError
 
 app = typer.Typer(
@@ -49,3 +50,9 @@ def main() -> None:
         raise SystemExit(0) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except Exception as error:
+        reason = reason_of_the_machine(error)
+        if reason is None:
+            raise
+        explain(KinelakeError(reason), as_json="--json" in sys.argv)
+        raise SystemExit(1) from None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from typer.core import TyperGroup
 
 from orchestration.cli import app
 from orchestration.cli.face import drawn
+from orchestration.cli.machine import reason_of_the_machine
 from warehouse.home import Home
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -68,6 +71,40 @@ def test_what_cannot_be_done_is_said_with_a_code_and_status_one(arguments: tuple
     assert done.returncode == 1, done.stderr
     assert json.loads(done.stdout)["reasons"][0]["code"] == code
     assert "Traceback" not in done.stderr
+
+
+def test_a_home_that_cannot_be_is_refused_with_a_reason(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    done = _kinelake("--home", str(tmp_path / "file"), "--json", "status")
+    assert (done.returncode, json.loads(done.stdout)["reasons"][0]["code"]) == (1, "home_unusable")
+    assert "Traceback" not in done.stderr
+
+
+def _through_a_library(error: OSError) -> Exception:
+    try:
+        try:
+            raise error
+        except OSError:
+            raise RuntimeError("commit failed") from None
+    except RuntimeError as wrapped:
+        return wrapped
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/home/x"), "disk_full"),
+        (_through_a_library(OSError(errno.EROFS, "Read-only file system", "/home/x")), "not_writable"),
+        (sqlite3.OperationalError("database or disk is full"), "disk_full"),
+        (sqlite3.OperationalError("attempt to write a readonly database"), "not_writable"),
+        (sqlite3.OperationalError("disk I/O error"), "disk_error"),
+        (ValueError("a defect"), None),
+        (FileNotFoundError(errno.ENOENT, "No such file", "/home/x"), None),
+    ],
+)
+def test_what_the_machine_refuses_is_told_from_a_defect(error: Exception, code: str | None) -> None:
+    reason = reason_of_the_machine(error)
+    assert (reason and reason.code) == code
 
 
 def test_misuse_is_status_two(home: Home) -> None:
