@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,14 +59,45 @@ def serve(home: Home, *, port: int, mlflow_port: int, progress: Callable[[str], 
     Raises
     ------
     KinelakeError
-        If a server ends by itself; the others are stopped, its log is named.
+        ``already_up`` if another process serves this home, ``port_in_use`` if a port is taken. ``server_ended`` if a server
+        ends by itself; the others are stopped, its log is named.
     """
     prepare_environment(home)
+    with _the_only_one(home):
+        for option, number in (("--port", port), ("--mlflow-port", mlflow_port)):
+            _check_free(option, number)
+        _serve(home, servers(home, port=port, mlflow_port=mlflow_port), progress)
+
+
+@contextmanager
+def _the_only_one(home: Home) -> Iterator[None]:
+    """Hold the home: of two daemons each would ask for everything that is to be done."""
+    with (home.dagster / "up.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            remedy = "use its pages, or interrupt it first; another home is named with --home"
+            sentence = "another 'kinelake up' serves this home already"
+            raise KinelakeError(Reason("already_up", sentence, str(home.root), remedy)) from None
+        yield
+
+
+def _check_free(option: str, port: int) -> None:
+    """Refuse a port that is taken: Dagster would quietly take the next one, and the address that is told would be wrong."""
+    with socket.socket() as asked:
+        asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            asked.bind((_LOOPBACK, port))
+        except (OSError, OverflowError) as error:
+            sentence = f"port {port} cannot be listened on: {getattr(error, 'strerror', None) or 'it is not between 0 and 65535'}"
+            raise KinelakeError(Reason("port_in_use", sentence, option, f"choose another with {option}")) from error
+
+
+def _serve(home: Home, planned: Sequence[Server], progress: Callable[[str], None]) -> None:
     # Made here, under their locks: servers that make a database at once would break each other's tables.
     MlflowStore(home.registry).prepare()
     with open_instance(home):
         pass
-    planned = servers(home, port=port, mlflow_port=mlflow_port)
     logs = home.dagster / "logs"
     logs.mkdir(exist_ok=True)
     stopping: list[int] = []
@@ -77,7 +111,7 @@ def serve(home: Home, *, port: int, mlflow_port: int, progress: Callable[[str], 
     finally:
         _stop([process for _, process in running])
     if ended is not None:
-        remedy = f"read {logs / (ended.name + '.log')}; is its port in use? choose others with --port and --mlflow-port"
+        remedy = f"read {logs / (ended.name + '.log')}"
         raise KinelakeError(Reason("server_ended", f"the {ended.name} ended by itself", remedy=remedy))
 
 

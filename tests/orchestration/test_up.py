@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from ml.registry import Registry
+from orchestration.servers import _the_only_one, serve
 from tests.orchestration.conftest import simulated
+from warehouse.errors import KinelakeError
 from warehouse.home import Home
 from warehouse.query import query
 
@@ -64,6 +66,22 @@ def test_the_servers_stop_when_interrupted_and_leave_nothing_running(home: Home)
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
     assert not any(Path(f"/proc/{child}").exists() for child in children)
+
+
+def test_a_home_is_served_once(home: Home) -> None:
+    with _the_only_one(home), pytest.raises(KinelakeError, match="already_up"):
+        serve(home, port=_free_port(), mlflow_port=_free_port(), progress=str)
+
+
+def test_a_port_that_is_taken_is_named_and_nothing_is_started(home: Home) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for refused, said in ((port, "in use"), (70_000, "65535")):
+            with pytest.raises(KinelakeError, match=f"port_in_use.*{refused}.*{said}"):
+                serve(home, port=refused, mlflow_port=_free_port(), progress=str)
+    assert not (home.dagster / "logs").exists()
 
 
 def _wait(look: Callable[[], object]) -> object:
