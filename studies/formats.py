@@ -203,6 +203,21 @@ class SensorLoggerFiles(Strict):
     unnamed: Literal["Accelerometer", "Gravity", "Gyroscope", "Magnetometer", "TotalAcceleration"] | None = None
 
 
+class PoseFiles(Strict):
+    """What files of poses do not say.
+
+    Parameters
+    ----------
+    rate_hz : float or None
+        Frames a second: they hold no times.
+    aspect : float or None
+        Width of the picture over its height, for landmarks that are shares of both.
+    """
+
+    rate_hz: Positive | None = None
+    aspect: Positive | None = None
+
+
 class Formats(Strict):
     """Hints for readers.
 
@@ -213,6 +228,7 @@ class Formats(Strict):
     timezone : str
         Zone of local times that state none, where the manifest does not say; an IANA name.
     sensor_logger : SensorLoggerFiles
+    poses : PoseFiles
     tables, packets : tuple
         Files that no reader knows by their content; the first whose `files` fits a path describes it.
     """
@@ -220,6 +236,7 @@ class Formats(Strict):
     placements: Mapping[str, Placement] = Field(default_factory=dict)
     timezone: str = ""
     sensor_logger: SensorLoggerFiles = SensorLoggerFiles()
+    poses: PoseFiles = PoseFiles()
     tables: tuple[TableFormat, ...] = ()
     packets: tuple[PacketFormat, ...] = ()
 

@@ -21,6 +21,8 @@ from ingestion.readers import (
     actigraph,
     axivity,
     geneactiv,
+    joint_distances,
+    landmark_csv,
     metabase,
     multi_imu,
     packets,
@@ -45,6 +47,8 @@ READERS: tuple[Reader, ...] = (
     axivity.READER,
     actigraph.READER,
     geneactiv.READER,
+    landmark_csv.READER,
+    joint_distances.READER,
     refused_pickle.READER,
     video.READER,
 )

@@ -43,13 +43,13 @@ def poses_of(clip: Clip, *, origin_ns: int, source: str) -> Poses:
     )
 
 
-def streams_of(poses: Poses, *, shape: tuple[int, int], sensors: Collection[str], scratch: Path | None) -> tuple[Stream, ...]:
+def streams_of(poses: Poses, *, shape: tuple[float, float], sensors: Collection[str], scratch: Path | None) -> tuple[Stream, ...]:
     """Return a stream for every placement and sensor.
 
     Parameters
     ----------
     poses : Poses
-    shape : tuple of int
+    shape : tuple of float
         Width and height of the upright picture; only their ratio counts.
     sensors : collection of str
         ``joint``, ``keypoint`` or both.
@@ -72,7 +72,7 @@ def streams_of(poses: Poses, *, shape: tuple[int, int], sensors: Collection[str]
     return tuple(Stream(name, t_ns.array(), xyz.array(), poses.source) for name, t_ns, xyz in found)
 
 
-def _in_heights(image: _Floats, width: int, height: int) -> _Floats:
+def _in_heights(image: _Floats, width: float, height: float) -> _Floats:
     """Shares of the picture's height from its lower left corner, z towards the camera."""
     turned: _Floats = np.stack([image[..., 0] * (width / height), 1 - image[..., 1], image[..., 2] * (-width / height)], axis=-1)
     return turned.astype(np.float32)

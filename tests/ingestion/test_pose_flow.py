@@ -1,0 +1,80 @@
+"""Pose files of a small cohort go from the delivery to a training table of distances, whichever format each came in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from assets.resources import delivered
+from ingestion.batch import read_batch
+from ingestion.delivery import deliver
+from ingestion.draft import draft_manifest
+from ml.preprocessing.batch import resample_batch, segment_batch
+from ml.preprocessing.examples import freeze_examples
+from ml.preprocessing.pose.distances import PAIRS
+from quality.judging import judge_batch
+from studies import load_study
+from tests.ingestion.device_files import write
+from tests.ingestion.pose_files import distance_json, distances_of, landmark_csv, landmarks
+from tests.ml.bodies import squatting
+from warehouse.batches import complete_batch
+from warehouse.home import Home
+from warehouse.lake import Lake
+
+_STUDY = r"""
+study: bodies
+title: Squats in files of poses
+participants: '^P\d+$'
+labels: [deep, shallow]
+manifest: {pattern: '{participant}-{label}.*'}
+formats: {poses: {rate_hz: 30}}
+streams:
+  joint: {unit: m, rate_hz: [25, 35], range: [-3, 3]}
+tasks:
+  depth:
+    input: {streams: [joints], rate_hz: 30, derive: distances}
+    segment: {by: window, seconds: 2, length: 300}
+    models: [{family: svm}]
+    promote: {at_least: 0.5}
+"""
+
+
+def _cohort(folder: Path) -> Path:
+    """Two people as landmarks and two as distances, a file with 18 joints among them."""
+    files = {}
+    for person in range(4):
+        for number, (label, deep) in enumerate((("deep", 0.45), ("shallow", 0.2))):
+            seed = 2 * person + number
+            if person < 2:
+                files[f"P{person}-{label}.csv"] = landmark_csv(landmarks(150, seed=seed, deep=deep))
+            else:
+                files[f"P{person}-{label}.json"] = distance_json(distances_of(squatting(150, seed=seed, deep=deep)))
+    files["P9-deep.json"] = distance_json(distances_of(squatting(60, seed=99))[:, :153])
+    return write(folder, files)
+
+
+def test_files_of_poses_become_examples_of_171_distances(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "bodies.yaml").write_text(_STUDY, encoding="utf-8")
+    study, folder = load_study(tmp_path / "bodies.yaml"), _cohort(tmp_path / "recordings")
+    (folder / "manifest.csv").write_text(draft_manifest(folder, study), encoding="utf-8")
+    receipt = deliver(folder, study=study, site="gym", home=home)
+    read_batch(receipt, study, home)
+    judgement = judge_batch(receipt.batch_id, study, home)
+    assert (judgement.accepted, judgement.quarantined) == (8, 1)
+    resample_batch(receipt.batch_id, study, home)
+    segment_batch(receipt.batch_id, study, home)
+    complete_batch(delivered(receipt), home, contract_version=study.contract_version, recipe_version=study.recipe_version)
+    table = freeze_examples(study, "depth", home)
+    assert table.meta.channels == PAIRS
+    assert table.signals.shape[1:] == (300, 171)
+    assert set(table.participant) == {"P0", "P1", "P2", "P3"}
+    assert np.isfinite(table.signals).all()
+    shin = table.signals[:, :, PAIRS.index("right_ankle-right_knee")]
+    hip_to_ankle = table.signals[:, :, PAIRS.index("right_ankle-right_hip")].min(axis=1)
+    deep = np.array(table.labels) == "deep"
+    assert hip_to_ankle[deep].max() < hip_to_ankle[~deep].min()
+    assert 0.3 < shin.mean() < 0.6
+    poses = Lake(home).read("poses")
+    assert poses.num_rows == 4 * 150
+    assert set(map(len, poses["landmarks"].to_pylist())) == {99}
