@@ -182,17 +182,16 @@ def pose_batches(rows: Rows) -> Iterator[pa.RecordBatch]:
         for part in blocks(len(poses.t_ns)):
             t_ns = np.ascontiguousarray(poses.t_ns[part])
             texts = [pa.repeat(text, t_ns.size) for text in (recording_id, participant, poses.source)]
-            absent = np.isnan(poses.visibility[part, 0])
-            lists = [_lists(values[part], absent) for values in (poses.world, poses.image, poses.visibility)]
+            lists = [_lists(values[part]) for values in (poses.world, poses.image, poses.visibility)]
             numbers = [pa.array(np.ascontiguousarray(poses.frame[part])), pa.array(t_ns)]
             yield pa.RecordBatch.from_arrays([*texts, *numbers, *lists], schema=POSES)
 
 
-def _lists(values: npt.NDArray[np.float32], absent: npt.NDArray[np.bool_]) -> pa.ListArray:
-    """One list for each row; null where there is nothing."""
+def _lists(values: npt.NDArray[np.float32]) -> pa.ListArray:
+    """One list for each row; null where nothing is a number."""
     flat = np.ascontiguousarray(values).reshape(len(values), -1)
     offsets = np.arange(len(flat) + 1, dtype=np.int32) * flat.shape[1]
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat.ravel()), mask=pa.array(absent))
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat.ravel()), mask=pa.array(np.isnan(flat).all(axis=1)))
 
 
 def fingerprint_batches(read: ReadRecording) -> Iterator[pa.RecordBatch]:

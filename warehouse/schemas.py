@@ -293,7 +293,8 @@ _TABLES = (
                 "landmarks",
                 _FLOATS,
                 "x, y, z of each of the 33 landmarks (studies.skeletons.MEDIAPIPE), in metres from between the hips: x right in "
-                "the picture, y up, z towards the camera; null if nobody was seen.",
+                "the picture, y up, z towards the camera; null if nobody was seen or a file of poses has none, not a "
+                "number where it lacks one.",
             ),
             Column(
                 "image",

@@ -78,3 +78,4 @@ def test_files_of_poses_become_examples_of_171_distances(home: Home, tmp_path: P
     poses = Lake(home).read("poses")
     assert poses.num_rows == 4 * 150
     assert set(map(len, poses["landmarks"].to_pylist())) == {99}
+    assert poses["image"].null_count == poses.num_rows  # these files have metres only
