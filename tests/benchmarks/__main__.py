@@ -26,6 +26,7 @@ from tests.benchmarks import (
     real_recordings,
     resample,
     resample_long,
+    studies,
     thousand,
     training,
     windows,
@@ -45,6 +46,7 @@ _BENCHMARKS: dict[str, Callable[[], list[dict[str, object]]]] = {
     "training": training.run,
     "distances": distances.run,
     "windows": windows.run,
+    "studies": studies.run,
 }
 
 

@@ -23,6 +23,7 @@ from ingestion.batch import read_batch
 from ingestion.delivery import deliver
 from ingestion.draft import draft_manifest
 from ingestion.pickles.conversion import convert_pickles
+from ingestion.receipt import Receipt
 from ingestion.rows import ANNOTATIONS
 from quality.judging import judge_batch
 from studies import find_study
@@ -97,6 +98,13 @@ SOURCES: Mapping[str, Callable[[Path, Path], Path]] = {
 }
 
 
+def deliver_source(name: str, source: Path, home: Home, *, manifest: Path) -> Receipt:
+    """Deliver recordings to a study as batch `name` with the manifest that is drafted for them, which is kept at `manifest`."""
+    study = find_study(name)
+    manifest.write_text(draft_manifest(source, study), encoding="utf-8")
+    return deliver(source, study=study, site="lab", home=home, batch_id=name, manifest=manifest)
+
+
 def judge_source(name: str, real: Path, home: Home, *, scratch: Path) -> list[str]:
     """Deliver a study's recordings as batch `name` with the manifest that is drafted for them, read and judge them.
 
@@ -105,10 +113,8 @@ def judge_source(name: str, real: Path, home: Home, *, scratch: Path) -> list[st
     list of str
         Files of the source that the draft leaves out.
     """
-    study, source = find_study(name), SOURCES[name](real, scratch)
-    manifest = scratch / f"{name}.csv"
-    manifest.write_text(draft_manifest(source, study), encoding="utf-8")
-    receipt = deliver(source, study=study, site="lab", home=home, batch_id=name, manifest=manifest)
+    study, source, manifest = find_study(name), SOURCES[name](real, scratch), scratch / f"{name}.csv"
+    receipt = deliver_source(name, source, home, manifest=manifest)
     read_batch(receipt, study, home)
     judge_batch(name, study, home)
     with manifest.open(encoding="utf-8", newline="") as rows:
