@@ -65,6 +65,8 @@ def query(home: Home, sql: str, *, limit: int | None = None) -> pa.Table:
         There is no warehouse, the statement is not one, not read-only or not understood, or it names a table, a column or a
         file that is not there. The nearest table or column is offered.
     """
+    if any("\ud800" <= letter <= "\udfff" for letter in sql):  # what the shell gives for bytes that are no text
+        raise QueryRefused(Reason("not_text", "the statement holds bytes that are no UTF-8 text", remedy="write it as UTF-8"))
     with _connection(home) as warehouse:
         try:
             _refuse_more_than_reading(warehouse, sql)

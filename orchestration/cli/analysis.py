@@ -12,7 +12,7 @@ from orchestration.cli.face import face
 def query(
     context: typer.Context,
     sql: Annotated[str, typer.Argument(help="One read-only statement.")],
-    limit: Annotated[int, typer.Option(help="Most rows shown to a person; JSON gives all.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="Most rows shown to a person; JSON gives all.")] = 50,
 ) -> None:
     """Ask the warehouse in SQL, read-only."""
     from warehouse.query import query as ask

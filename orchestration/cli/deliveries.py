@@ -13,7 +13,7 @@ from ingestion.delivery import deliver
 from ingestion.draft import draft_manifest
 from ingestion.pickles.conversion import TableFormat
 from ingestion.pickles.conversion import convert_pickles as convert_folder
-from orchestration.cli.face import face
+from orchestration.cli.face import face, results_in
 from studies import find_study
 from warehouse.errors import KinelakeError, Reason
 
@@ -58,7 +58,8 @@ def convert_pickles(
 ) -> None:
     """Convert pickled pandas tables into CSV or Parquet, once, without loading a pickle."""
     shown = face(context)
-    done = convert_folder(folder, out, to=to)
+    with results_in(out, option="--out"):
+        done = convert_folder(folder, out, to=to)
     rows = sum(one.rows for one in done.converted)
     answer = {**vars(done), "converted": [vars(one) for one in done.converted], "refused": [vars(one) for one in done.refused]}
     lines = [f"converted  {len(done.converted)} pickles, {rows:,} rows, into {out}", f"refused    {len(done.refused) or 'none'}"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from orchestration.environment import prepare_environment
-from warehouse.errors import KinelakeError
+from warehouse.errors import KinelakeError, Reason
 from warehouse.home import Home
 
 _SHORT = 24
@@ -69,6 +70,18 @@ def face(context: typer.Context) -> Face:
     found = context.find_object(Face)
     assert found is not None
     return found
+
+
+@contextmanager
+def results_in(folder: Path, *, option: str) -> Iterator[None]:
+    """Refuse a folder for results that cannot be there as ``not_writable``, when something is to be written into it."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or not Path(str(error.filename)).is_relative_to(folder):
+            raise
+        sentence = f"no results can lie at {folder}: {error.strerror}"
+        raise KinelakeError(Reason("not_writable", sentence, option, f"name another place with {option}")) from error
 
 
 def explain(error: KinelakeError, *, as_json: bool) -> None:

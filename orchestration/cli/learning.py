@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from orchestration.cli.face import face
+from orchestration.cli.face import face, results_in
 
 _Task = Annotated[str, typer.Argument(help="<study>.<task>")]
 _Version = Annotated[int | None, typer.Option(help="Its number; the champion if left out.")]
@@ -53,7 +53,8 @@ def export(
 
     shown = face(context)
     registry = Registry(shown.home)
-    files = export_version(registry.asked_for(task, version), registry, shown.home, out)
+    with results_in(out, option="--out"):
+        files = export_version(registry.asked_for(task, version), registry, shown.home, out)
     if shown.as_json:
         shown.answer([{**asdict(file), "path": str(file.path)} for file in files])
         return

@@ -16,8 +16,9 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from orchestration.cli import app
-from orchestration.cli.face import drawn
+from orchestration.cli.face import drawn, results_in
 from orchestration.cli.machine import reason_of_the_machine
+from warehouse.errors import KinelakeError
 from warehouse.home import Home
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -78,6 +79,15 @@ def test_a_home_that_cannot_be_is_refused_with_a_reason(tmp_path: Path) -> None:
     done = _kinelake("--home", str(tmp_path / "file"), "--json", "status")
     assert (done.returncode, json.loads(done.stdout)["reasons"][0]["code"]) == (1, "home_unusable")
     assert "Traceback" not in done.stderr
+
+
+def test_results_that_can_lie_nowhere_are_refused_and_other_errors_pass(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    out = tmp_path / "file" / "converted"
+    with pytest.raises(KinelakeError, match=r"not_writable.*--out"), results_in(out, option="--out"):
+        out.mkdir(parents=True)
+    with pytest.raises(FileNotFoundError), results_in(out, option="--out"):
+        (tmp_path / "elsewhere").read_bytes()
 
 
 def _through_a_library(error: OSError) -> Exception:

@@ -39,6 +39,10 @@ def _refusal(home: Home, sql: str) -> str:
 # --- answers --------------------------------------------------------------------------------------------------------------
 
 
+def test_bytes_that_are_no_text_are_refused(asked: Home) -> None:
+    assert _refusal(asked, "SELECT '\udcc3('").startswith("not_text: ")
+
+
 def test_an_answer_is_an_arrow_table_with_the_types_of_the_lake(asked: Home) -> None:
     answer = query(asked, "SELECT t_ns, x, received_at FROM samples JOIN batches USING (batch_id) LIMIT 3")
     assert answer.schema.types == [pa.int64(), pa.float32(), pa.timestamp("us", tz="UTC")]
