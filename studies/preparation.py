@@ -51,6 +51,21 @@ class Filter(Strict):
         return self
 
 
+class Smooth(Strict):
+    """Savitzky–Golay smoothing: each value becomes that of a polynomial through its neighbours, so turning points last.
+
+    Parameters
+    ----------
+    seconds : float
+        How wide the window is.
+    order : int
+        Degree of the polynomial.
+    """
+
+    seconds: Positive
+    order: Annotated[int, Field(ge=1, le=5)] = 2
+
+
 class Input(Strict):
     """The channels of an example: streams in this order, x, y, z (and w) of each, on one clock of `rate_hz`.
 
@@ -59,6 +74,8 @@ class Input(Strict):
     streams : tuple of str
         ``joints`` stands for those of the 19 joints of `studies.skeletons.JOINTS`.
     rate_hz : float
+    smooth : Smooth, optional
+        Done to every stream but orientation, between its gaps, before the filter.
     filter : Filter, optional
         Applied to every stream but orientation, between its gaps and before anything is cut.
     magnitude : bool
@@ -73,6 +90,7 @@ class Input(Strict):
 
     streams: Annotated[tuple[StreamName, ...], Field(min_length=1), AfterValidator(distinct), BeforeValidator(_with_all_joints)]
     rate_hz: Positive
+    smooth: Smooth | None = None
     filter: Filter | None = None
     magnitude: bool = False
     gravity: bool = False
@@ -106,6 +124,15 @@ class Input(Strict):
         if edges and max(edges) >= self.rate_hz / 2:
             raise ValueError(
                 f"the filter ends at {max(edges):g} Hz; a clock of {self.rate_hz:g} Hz holds less than half of that rate"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _window_holds_the_polynomial(self) -> Input:
+        if self.smooth and round(self.smooth.seconds * self.rate_hz) <= self.smooth.order + 1:
+            raise ValueError(
+                f"smoothing over {self.smooth.seconds:g} s changes nothing: at {self.rate_hz:g} Hz a polynomial of order "
+                f"{self.smooth.order} needs more than {(self.smooth.order + 1) / self.rate_hz:g} s"
             )
         return self
 

@@ -50,7 +50,7 @@ def main() -> None:
     memory, frames, free = map(int, sys.argv[1:])
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is no answer
-    follower = Follower(_mediapipe().solutions.pose.Pose)
+    follower = Follower(mediapipe_without_drawing().solutions.pose.Pose)
     out.write(b"R")  # ready
     out.flush()
     shape = json.loads(sys.stdin.readline())
@@ -65,7 +65,8 @@ def main() -> None:
         out.flush()
 
 
-def _mediapipe() -> Any:
+def mediapipe_without_drawing() -> Any:
+    """Return the package, imported without the libraries that it only draws with."""
     for name in ("matplotlib", "matplotlib.pyplot", "cv2"):
         sys.modules[name] = _Drawing(name)
     import mediapipe

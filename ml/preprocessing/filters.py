@@ -12,9 +12,9 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import butter, sosfiltfilt
+from scipy.signal import butter, savgol_filter, sosfiltfilt
 
-from studies.preparation import Filter, Input
+from studies.preparation import Filter, Input, Smooth
 from studies.sensors import sensor_of
 
 _Ints = npt.NDArray[np.int64]
@@ -56,7 +56,7 @@ def prepare(streams: Mapping[str, Ticks], inputs: Input) -> dict[str, Ticks]:
     Returns
     -------
     dict of str to Ticks
-        Gravity is estimated from the accelerometer as it is; the filter then takes everything but gravity and orientation.
+        Gravity is estimated from the accelerometer as it is; smoothing and filter then take the rest but orientation.
     """
     found: dict[str, Ticks] = {}
     for stream in inputs.streams:
@@ -98,6 +98,28 @@ def filtered(ticks: Ticks, wanted: Filter, *, rate_hz: float) -> Ticks:
     return replace(ticks, values=out)
 
 
+def smoothed(ticks: Ticks, wanted: Smooth, *, rate_hz: float) -> Ticks:
+    """Smooth a stream, every piece by itself (Savitzky & Golay, 1964); a piece too short for the window gets a shorter one.
+
+    Parameters
+    ----------
+    ticks : Ticks
+    wanted : Smooth
+    rate_hz : float
+        Rate of the clock, in Hz.
+
+    Returns
+    -------
+    Ticks
+    """
+    out = ticks.values.copy()
+    for start, end in pairwise([*ticks.starts.tolist(), len(out)]):
+        window = (min(round(wanted.seconds * rate_hz), end - start) - 1) // 2 * 2 + 1  # odd: as many before as after
+        if window > wanted.order:
+            out[start:end] = savgol_filter(ticks.values[start:end].astype(np.float64), window, wanted.order, axis=0)
+    return replace(ticks, values=out)
+
+
 def _for_two_passes(wanted: Filter, rate_hz: float) -> list[float] | float:
     stretch = (np.sqrt(2) - 1) ** (1 / (2 * wanted.order))
     low = None if wanted.low_hz is None else _warped(wanted.low_hz, stretch, rate_hz)
@@ -112,5 +134,7 @@ def _warped(edge_hz: float, factor: float, rate_hz: float) -> float:
 
 
 def _as_asked(stream: str, ticks: Ticks, inputs: Input) -> Ticks:
-    left_alone = inputs.filter is None or sensor_of(stream) in ("gravity", "orientation")
-    return ticks if left_alone or inputs.filter is None else filtered(ticks, inputs.filter, rate_hz=inputs.rate_hz)
+    if sensor_of(stream) in ("gravity", "orientation"):
+        return ticks
+    ticks = smoothed(ticks, inputs.smooth, rate_hz=inputs.rate_hz) if inputs.smooth else ticks
+    return filtered(ticks, inputs.filter, rate_hz=inputs.rate_hz) if inputs.filter else ticks

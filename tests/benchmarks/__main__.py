@@ -29,6 +29,7 @@ from tests.benchmarks import (
     studies,
     thousand,
     training,
+    video,
     windows,
 )
 
@@ -45,6 +46,7 @@ _BENCHMARKS: dict[str, Callable[[], list[dict[str, object]]]] = {
     "thousand": thousand.run,
     "training": training.run,
     "distances": distances.run,
+    "video": video.run,
     "windows": windows.run,
     "studies": studies.run,
 }

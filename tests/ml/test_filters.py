@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.preprocessing.filters import Ticks, filtered, prepare
+from ml.preprocessing.filters import Ticks, filtered, prepare, smoothed
 from ml.preprocessing.tensors import channel_names
-from studies.preparation import Filter, Input
+from studies.preparation import Filter, Input, Smooth
 
 
 def tone(hz: float, *, seconds: float = 30, rate_hz: float = 50, level: float = 0) -> Ticks:
@@ -73,3 +73,29 @@ def test_a_filter_leaves_orientation_and_estimated_gravity_alone() -> None:
     assert np.allclose(found["gravity"].values.mean(), 9.81, atol=0.3)
     assert abs(found["accelerometer"].values.mean()) < 0.5
     assert abs(found["linear_acceleration"].values.mean()) < 0.5
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=5), st.integers(1, 4), st.floats(0.1, 2))
+def test_smoothing_leaves_polynomials_of_its_order_as_they_are_in_every_piece(
+    lengths: list[int], order: int, seconds: float
+) -> None:
+    parts = [
+        np.polynomial.Polynomial(np.arange(order + 1) - number)(np.linspace(-1, 1, length))
+        for number, length in enumerate(lengths)
+    ]
+    values = np.repeat(np.concatenate(parts)[:, np.newaxis], 3, axis=1).astype(np.float32)
+    ticks = Ticks(np.arange(len(values)), values, np.cumsum([0, *lengths[:-1]]))
+    assert np.allclose(smoothed(ticks, Smooth(seconds=seconds, order=order), rate_hz=30).values, values, atol=1e-4)
+
+
+def test_smoothing_takes_tremor_away_and_is_asked_for_in_a_study() -> None:
+    inputs = Input(streams=("joint@right_knee",), rate_hz=50, smooth=Smooth(seconds=0.3))
+    slow, fast = tone(0.5), tone(20)
+    trembling = Ticks(slow.at, slow.values + fast.values, slow.starts)
+    found = prepare({"joint@right_knee": trembling}, inputs)["joint@right_knee"].values
+    assert np.abs(found - slow.values).std() < 0.2 * fast.values.std()
+
+
+def test_a_window_too_narrow_for_its_polynomial_is_refused() -> None:
+    with pytest.raises(ValueError, match="changes nothing"):
+        Input(streams=("joint@neck",), rate_hz=10, smooth=Smooth(seconds=0.2))
