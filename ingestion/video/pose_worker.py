@@ -12,7 +12,8 @@ import os
 import struct
 import sys
 import types
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -96,62 +97,66 @@ class Follower:
     def see(self, image: Any, t_ns: int) -> Any:
         """Return the `RECORD` of a frame of shape (height, width, 3), RGB, at time `t_ns`."""
         record = np.zeros((), RECORD)
-        record["t_ns"], record["people"] = t_ns, 0
-        found = self._tracking.process(image)
-        if found.pose_landmarks is None:
+        record["t_ns"] = t_ns
+        seen = _seen(self._tracking, image)
+        if seen is None:
             return _without_person(record)
-        before, self._box = self._box, _box(found, image.shape)
-        leapt = before is not None and _leapt(before, self._box)
+        before, self._box = self._box, seen.box
+        leapt = before is not None and _leapt(before, seen.box)
         record["people"] = -1
         if before is None or leapt or t_ns - self._looked_ns >= _LOOK_ROUND_NS:
             self._looked_ns = t_ns
             other = self._other(image)
             record["people"] = 1 + (other is not None)
-            if other is not None and _preferred(_box(other, image.shape), self._box, before if leapt else None):
-                found, leapt = self._turn_to(other, image), False
+            if other is not None and _preferred(other.box, seen.box, before if leapt else None):
+                seen, leapt = self._turn_to(other, image), False
         record["jumped"] = leapt
-        return _with_person(record, found)
+        record["image"], record["visibility"] = seen.image[:, :3], seen.image[:, 3]
+        record["world"] = _points(seen.world, "x", "y", "z") * _UP
+        return record
 
     def _other(self, image: Any) -> Any:
         """Look at the frame without the person who is followed; None if nobody else is plainly there."""
-        other = self._looking.process(_painted_over(image, self._box))
-        if other.pose_landmarks is None:
+        other = _seen(self._looking, _painted_over(image, self._box))
+        if other is None:
             return None
-        seen = _points(other.pose_landmarks, "visibility")[_TRUNK, 0]
-        box = _box(other, image.shape)
-        large = _height(box) > 0.25 * _height(self._box)
-        return other if seen.min() > 0.7 and large and _overlap(box, self._box) < 0.3 else None
+        large = _height(other.box) > 0.25 * _height(self._box)
+        return other if other.image[_TRUNK, 3].min() > 0.7 and large and _overlap(other.box, self._box) < 0.3 else None
 
     def _turn_to(self, other: Any, image: Any) -> Any:
         """Follow the other from now on: the tracking starts afresh on a frame without the one followed so far."""
         self._tracking.reset()
-        found = self._tracking.process(_painted_over(image, self._box))
-        found = found if found.pose_landmarks is not None else other
-        self._box = _box(found, image.shape)
-        return found
+        seen = _seen(self._tracking, _painted_over(image, self._box)) or other
+        self._box = seen.box
+        return seen
+
+
+class _Person(NamedTuple):
+    """Somebody in a frame: landmarks (33, 4) in shares with visibility, their box in pixels, and the tool's world landmarks."""
+
+    image: Any
+    box: Any
+    world: Any
+
+
+def _seen(pose: Any, image: Any) -> _Person | None:
+    found = pose.process(image)
+    if found.pose_landmarks is None:
+        return None
+    points = _points(found.pose_landmarks, "x", "y", "z", "visibility")
+    places = points[:, :2] * np.array([image.shape[1], image.shape[0]], np.float32)
+    return _Person(points, np.concatenate([places.min(axis=0), places.max(axis=0)]), found.pose_world_landmarks)
 
 
 def _points(landmarks: Any, *names: str) -> Any:
-    return np.array([[getattr(point, name) for name in names] for point in landmarks.landmark], np.float32)
-
-
-def _with_person(record: Any, found: Any) -> Any:
-    image = _points(found.pose_landmarks, "x", "y", "z", "visibility")
-    record["image"], record["visibility"] = image[:, :3], image[:, 3]
-    record["world"] = _points(found.pose_world_landmarks, "x", "y", "z") * _UP
-    return record
+    pick = attrgetter(*names)
+    return np.array([pick(point) for point in landmarks.landmark], np.float32)
 
 
 def _without_person(record: Any) -> Any:
     for name in ("image", "world", "visibility"):
         record[name] = np.nan
     return record
-
-
-def _box(found: Any, shape: Any) -> Any:
-    """Left, top, right, bottom of a person in pixels."""
-    points = _points(found.pose_landmarks, "x", "y") * [shape[1], shape[0]]
-    return np.concatenate([points.min(axis=0), points.max(axis=0)])
 
 
 def _height(box: Any) -> Any:

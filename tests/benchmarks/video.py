@@ -1,5 +1,7 @@
 """A clip of 1080 × 1920 from its bytes to the tables, beside bare MediaPipe on one core; two clips on two; memory by length.
 
+On one core processor seconds are counted, of all processes that take part, so that what else runs on the machine hardly matters.
+
 The clip is a recording of ../shared/data, enlarged: somebody must be in it, for finding nobody takes another time.
 """
 
@@ -11,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from fractions import Fraction
+from itertools import count, islice
 from pathlib import Path
 
 import av
@@ -36,6 +40,7 @@ tasks:
     models: [{family: svm}]
     promote: {at_least: 0.5}
 """
+_FRAMES = 600
 _LEAST_SHARE, _LEAST_GAIN, _MOST_GROWTH = 0.9, 1.8, 1.1
 
 
@@ -45,15 +50,14 @@ def run() -> list[dict[str, object]]:
         return [{"figure": "video", "value": None, "note": f"{_SOURCE} is not there"}]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        short, long = _enlarged(folder / "short.mp4", times=1), _enlarged(folder / "long.mp4", times=4)
-        bare = _bare(short)
-        alone, memory = _ours([(short, "0")])
-        _, memory_long = _ours([(long, "0")])
-        together, _ = _ours([(short, "0"), (short, "1")])
-        bare_together = _bare(short, cores=("0", "1"))
-    share, gain, growth = alone / bare, together / alone, memory_long / memory
+        short, long = _enlarged(folder / "short.mp4", times=1), _enlarged(folder / "long.mp4", times=3)
+        (bare, bare_alone), (_, bare_together) = _bare(short), _bare(short, cores=("0", "1"))
+        ours, alone, memory = _ours(short)
+        _, together, _ = _ours(short, cores=("0", "1"))
+        _, _, memory_long = _ours(long)
+    share, gain, growth = ours / bare, together / alone, memory_long / memory
     return [
-        _row("clip to tables, one core", alone, "frames/s", f">= {_LEAST_SHARE:g} of bare", share >= _LEAST_SHARE, f"{bare:.1f}"),
+        _row("clip to tables, one core", ours, "frames/s", f">= {_LEAST_SHARE:g} of bare", share >= _LEAST_SHARE, f"{bare:.1f}"),
         _row("its share of bare MediaPipe", share, "", f">= {_LEAST_SHARE:g}", share >= _LEAST_SHARE, "bare, PyAV, same core"),
         _row(
             "two clips on two cores",
@@ -61,9 +65,9 @@ def run() -> list[dict[str, object]]:
             "times",
             f">= {_LEAST_GAIN:g}",
             gain >= _LEAST_GAIN,
-            f"bare {bare_together / bare:.2f}",
+            f"bare {bare_together / bare_alone:.2f}",
         ),
-        _row("memory, four times as long", growth, "times", f"<= {_MOST_GROWTH:g}", growth <= _MOST_GROWTH, f"{memory:.0f} MB"),
+        _row("memory, three times as long", growth, "times", f"<= {_MOST_GROWTH:g}", growth <= _MOST_GROWTH, f"{memory:.0f} MB"),
     ]
 
 
@@ -76,35 +80,43 @@ def _enlarged(path: Path, *, times: int) -> Path:
         stream = out.add_stream("libx264", rate=30)
         stream.width, stream.height, stream.pix_fmt = 1080, 1920, "yuv420p"
         stream.options = {"preset": "veryfast"}
+        stream.codec_context.time_base, numbers = Fraction(1, 30), count()
         for _ in range(times):
             with av.open(_SOURCE) as source:
-                for frame in source.decode(video=0):
+                for frame in islice(source.decode(video=0), _FRAMES):
                     larger = frame.reformat(1080, 1920)
-                    larger.pts = None
+                    larger.pts, larger.time_base = next(numbers), stream.codec_context.time_base
                     out.mux(stream.encode(larger))
         out.mux(stream.encode())
     return path
 
 
-def _bare(clip: Path, cores: tuple[str, ...] = ("0",)) -> float:
+def _bare(clip: Path, cores: tuple[str, ...] = ("0",)) -> list[float]:
     packages = str(Path(av.__file__).parents[1])
     program = [str(pose_python()), str(Path(__file__).with_name("bare_pose.py")), str(clip), packages]
-    return sum(float(said) for said in _outputs([["taskset", "-c", core, *program] for core in cores]))
+    return _added_up([["taskset", "-c", core, *program] for core in cores])
 
 
-def _ours(clips: list[tuple[Path, str]]) -> tuple[float, float]:
-    """Frames a second of all clips together, each on its core, and the peak memory of the first: its process's and its largest child's."""
-    program = [sys.executable, "-m", "tests.benchmarks.video"]
-    said = [text.split() for text in _outputs([["taskset", "-c", core, *program, str(clip)] for clip, core in clips])]
-    return sum(float(rate) for rate, _ in said), float(said[0][1])
+def _ours(clip: Path, cores: tuple[str, ...] = ("0",)) -> list[float]:
+    """Frames a processor second, frames a second by the clock, and peak memory in MB, of all cores together."""
+    program = [sys.executable, "-m", "tests.benchmarks.video", str(clip)]
+    return _added_up([["taskset", "-c", core, *program] for core in cores])
 
 
-def _outputs(commands: list[list[str]]) -> list[str]:
+def _added_up(commands: list[list[str]]) -> list[float]:
+    """Run commands at once and add up the numbers that each prints."""
     running = [
         subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         for command in commands
     ]
-    return [process.communicate()[0] for process in running]
+    said = [map(float, process.communicate()[0].split()) for process in running]
+    return [sum(numbers) for numbers in zip(*said, strict=True)]
+
+
+def _processor_s() -> float:
+    """Of this process and of its children that have ended."""
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 def _to_tables(clip: Path) -> None:
@@ -118,12 +130,13 @@ def _to_tables(clip: Path) -> None:
         (delivery / "manifest.csv").write_text("path,participant,label\nclip.mp4,P1,squat\n")
         home, study = Home.at(folder / "home"), load_study(folder / "clips.yaml")
         receipt = deliver(delivery, study=study, site="lab", home=home)
-        started = time.perf_counter()
+        started, processor_s = time.perf_counter(), _processor_s()
         read_batch(receipt, study, home)
-        seconds = time.perf_counter() - started
+        seconds, processor_s = time.perf_counter() - started, _processor_s() - processor_s
         children_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
         with av.open(str(clip)) as read:
-            print(read.streams.video[0].frames / seconds, own_peak_mb() + children_mb)
+            frames = read.streams.video[0].frames
+        print(frames / processor_s, frames / seconds, own_peak_mb() + children_mb)
 
 
 if __name__ == "__main__":

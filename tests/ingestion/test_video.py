@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -149,3 +151,18 @@ def test_landmarks_agree_with_those_saved_from_the_same_version(real: Path, name
     assert np.isnan(poses.visibility[:, 0]).sum() == np.isnan(saved["landmarks"][:, 0, 3]).sum()
     up = np.nanmedian(np.linalg.norm(poses.world * [1, -1, -1] - saved["world"][..., :3], axis=2))
     assert up < 0.03
+
+
+@pytest.mark.pose
+@pytest.mark.real
+def test_of_two_people_the_larger_is_followed_and_it_is_said_that_there_are_two(real: Path):
+    with av.open(real / "video" / "mlsac_olympic_squat_vid.gif") as source:
+        people = [frame.to_ndarray(format="rgb24")[:426] for frame in islice(source.decode(video=0), 5, 25)]
+    for side in ("left", "right"):
+        small = [np.pad(person[::2, ::2], ((213, 0), (0, 0), (0, 0)), mode="edge") for person in people]
+        pairs = [(person, other) if side == "left" else (other, person) for person, other in zip(people, small, strict=True)]
+        reading = _read(clip([np.hstack(pair) for pair in pairs]))
+        assert [finding.reason.code for finding in reading.findings][:1] == ["several_people"]
+        hips = reading.poses[0].image[:, MEDIAPIPE.index("left_hip"), 0]
+        assert (np.nanmedian(hips) < 2 / 3) if side == "left" else (np.nanmedian(hips) > 1 / 3)
+        assert reading.videos[0].person_changes == 0
