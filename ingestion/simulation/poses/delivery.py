@@ -59,7 +59,7 @@ class PoseSpec:
 
     people: int = 4
     sets: int = 1
-    frames: int = 300
+    frames: int = 120
     seed: int = 0
     kind: Kind = "landmarks"
     forms: tuple[str, ...] = tuple(FORMS)

@@ -14,12 +14,12 @@ from ingestion.simulation.people import Person, generator
 #: Form -> what it changes: mean and spread, added to how the person squats in good form.
 FORMS: Mapping[str, Mapping[str, tuple[float, float]]] = {
     "good": {},
-    "inward_knees": {"valgus": (0.42, 0.11)},
-    "round_back": {"curl": (0.65, 0.14), "lean": (0.1, 0.06), "gaze": (-0.12, 0.08)},
-    "warped_back": {"curl": (-0.66, 0.14), "lean": (0.04, 0.06), "gaze": (0.14, 0.08)},
-    "head_up": {"gaze": (0.6, 0.14)},
-    "shallow": {"flexion": (-0.62, 0.13)},
-    "frontal_knee": {"shank": (0.26, 0.05), "heel": (0.03, 0.015)},
+    "inward_knees": {"valgus": (0.48, 0.11)},
+    "round_back": {"curl": (0.72, 0.14), "lean": (0.1, 0.06), "gaze": (-0.12, 0.08)},
+    "warped_back": {"curl": (-0.8, 0.15), "lean": (0.04, 0.06), "gaze": (0.16, 0.08)},
+    "head_up": {"gaze": (0.7, 0.14)},
+    "shallow": {"flexion": (-0.68, 0.13)},
+    "frontal_knee": {"shank": (0.33, 0.06), "heel": (0.03, 0.015)},
 }
 
 #: How good squats are: mean, how people differ, how the sets of one person differ.
