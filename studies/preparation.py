@@ -175,6 +175,9 @@ class Segmentation(Strict):
         Shorter and longer stretches are not used; of repetitions, the shortest and the longest that are looked for.
     min_confidence : float
         Repetitions that are less sure are not used.
+    borrow : float, optional
+        With annotations: a recording without marks takes those of the other recording of its session, video or sensor, where
+        their clocks were brought together with this confidence.
     """
 
     by: Literal["annotation", "repetition", "window", "recording"]
@@ -184,6 +187,13 @@ class Segmentation(Strict):
     min_seconds: Positive = 1.0
     max_seconds: Positive | None = None
     min_confidence: Share = 0.1
+    borrow: Share | None = None
+
+    @model_validator(mode="after")
+    def _only_marks_are_borrowed(self) -> Segmentation:
+        if self.borrow is not None and self.by != "annotation":
+            raise ValueError("borrow goes with 'by: annotation': only marks are taken from another recording")
+        return self
 
     @model_validator(mode="after")
     def _window_has_seconds(self) -> Segmentation:

@@ -36,6 +36,7 @@ from ml.preprocessing.recordings import (
 from ml.preprocessing.resampling_quality import interpolation_error
 from ml.preprocessing.segmentation import Spans, common_spans, method_of
 from ml.preprocessing.selection import learnt_labels
+from ml.preprocessing.sessions import lent_marks
 from ml.preprocessing.tensors import method_for
 from studies.sensors import axes_of
 from studies.study import Study, Task
@@ -229,11 +230,37 @@ def _pieces(recordings: Sequence[Accepted], batch_id: str, home: Home) -> pa.Tab
 
 
 def _segments(batch_id: str, study: Study, home: Home) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """The segments of every recording for every task, and how it was cut."""
+    """The segments of every recording for every task, and how it was cut; tasks that borrow come last."""
     marks = _marks(batch_id, study, home)
+    borrowing = {name: least for name, task in study.tasks.items() if (least := task.segment.borrow) is not None}
+    own = {name: task for name, task in study.tasks.items() if name not in borrowing}
+    found = []
+    for cut in _cut(batch_id, study, home, {name: (task, marks) for name, task in own.items()}):
+        found.append(cut[0])
+        yield cut
+    if borrowing:
+        seen = {**_found_marks(found), **marks}
+        lent = {name: lent_marks(batch_id, seen, home, min_confidence=least) for name, least in borrowing.items()}
+        yield from _cut(batch_id, study, home, {name: (study.tasks[name], lent[name]) for name in borrowing})
+
+
+def _found_marks(segments: Sequence[pa.Table]) -> dict[str, Marks]:
+    """Repetitions that were found in a recording as marks, those of the first task that looked for them."""
+    found: dict[str, Marks] = {}
+    for rows in segments:
+        if rows.num_rows and rows["method"][0].as_py().startswith("repetition"):
+            marks = Marks(rows["start_ns"].to_numpy(), rows["end_ns"].to_numpy(), tuple(rows["label"].to_pylist()))
+            found.setdefault(rows["recording_id"][0].as_py(), marks)
+    return found
+
+
+def _cut(
+    batch_id: str, study: Study, home: Home, tasks: Mapping[str, tuple[Task, Mapping[str, Marks]]]
+) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """The segments of every recording for some tasks, each with its marks."""
     for group in _groups(accepted_recordings(batch_id, home)):
         rows = _pieces(group, batch_id, home)
-        for name, task in study.tasks.items():
+        for name, (task, marks) in tasks.items():
             pieces = by_stream(rows.filter(pc.field("rate_hz") == task.input.rate_hz))
             values = _values(group, batch_id, task, home) if task.segment.by == "repetition" else {}
             for recording in group:

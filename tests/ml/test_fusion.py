@@ -44,7 +44,7 @@ class Session:
     def sensor(self, offset_ns: int, *, noise: float = 0.15) -> tuple[npt.NDArray[np.int64], np.ndarray]:
         """Readings at 100 Hz by a clock that is `offset_ns` ahead of the video's."""
         t_s = np.arange(0.2, self.seconds - 0.2, 1 / 100)
-        felt = self.hips.derivative(2)(t_s) + [0, 9.80665, 0]
+        felt = self.hips.derivative(2)(t_s) + np.array([0, 9.80665, 0])
         turned = Rotation.random(random_state=3).apply(felt)
         t_ns = _START_NS + offset_ns + np.rint(t_s * 1e9).astype(np.int64)
         return t_ns, turned + self.rng.normal(0, noise, turned.shape)

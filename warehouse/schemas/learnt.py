@@ -96,6 +96,22 @@ LEARNT = (
         PER_BATCH,
     ),
     Table(
+        "offsets",
+        "A video and a sensor of one session that saw the same movement, and how far apart their clocks are.",
+        (
+            BATCH,
+            PARTICIPANT,
+            Column("session", TEXT, "Session of both, as in the manifest."),
+            Column("video_id", TEXT, "Recording with the joints of a body."),
+            Column("sensor_id", TEXT, "Recording with an accelerometer."),
+            Column("stream", TEXT, "The accelerometer whose motion along gravity was compared with the height of the hips."),
+            Column("offset_ns", NS, "What is added to a time of the video for the same moment by the sensor's clock, ns."),
+            Column("correlation", F64, "Of both motions at that offset, -1 to 1."),
+            Column("confidence", F64, "0 to 1: how much the correlation is above that at the second-best offset."),
+        ),
+        PER_BATCH,
+    ),
+    Table(
         "drift",
         "How far one feature of a batch lies from what a champion learnt from.",
         (

@@ -1,6 +1,6 @@
 """A delivery of simulated squats: who squats in which form how often, one file each, and the manifest beside them.
 
-Belongs here: the cohort and the folder. What a squat looks like is in `squatting`, what is written of it in `files` and `drawing`.
+Belongs here: the cohort and the folder. How a squat goes is in `squatting`, what is written of it in `files` and `drawing`.
 """
 
 from __future__ import annotations

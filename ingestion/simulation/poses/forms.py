@@ -1,7 +1,7 @@
 """The seven forms of a squat, and how one performance of a person comes out: what a fault changes, on top of how people differ.
 
-Belongs here: figures of posture at the bottom of a squat. Their spread is wide on purpose: somebody's good squat bends the back as
-much as somebody else's slight fault does. How posture becomes movement is in `ingestion.simulation.poses.squatting`.
+Belongs here: figures of posture at the bottom of a squat. Their spread is wide on purpose: somebody's good squat may be as far
+forward in the knees as somebody else's slight fault. How posture becomes movement is in `ingestion.simulation.poses.squatting`.
 """
 
 from __future__ import annotations

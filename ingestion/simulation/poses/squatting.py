@@ -19,6 +19,8 @@ from studies.skeletons import MEDIAPIPE
 
 #: Of the trunk, the share below the bend of the back, and how far each part turns for a curl of 1 rad.
 _LUMBAR, _LUMBAR_TURN, _THORACIC_TURN = 0.45, -0.5, 0.7
+#: Nobody stands with locked knees before a squat; it leaves the hips room to sway.
+_UPRIGHT = 0.3
 _SIDES = {"left": 1.0, "right": -1.0}
 _AHEAD = np.array([0.0, 0.0, 1.0])
 
@@ -48,7 +50,7 @@ class Performance:
         legs = self._legs(bend)
         trunk = self._trunk(bend, legs["hips"])
         points = {**legs, **trunk, **self._arms(bend, trunk), **self._head(bend, trunk)}
-        return np.stack([np.broadcast_to(points[name], bend.shape + (3,)) for name in MEDIAPIPE], axis=1)
+        return np.stack([np.broadcast_to(points[name], (len(bend), 3)) for name in MEDIAPIPE], axis=1)
 
     def _bend(self) -> Floats:
         """How far down, 0 upright and about 1 at the bottom, shape (n,)."""
@@ -60,14 +62,14 @@ class Performance:
 
     def _legs(self, bend: Floats) -> dict[str, Floats]:
         body, posture = self.body, self.posture
-        sway = wander(self.bout.rng, self.bout.t_s, knots_hz=1.0, size=0.005 * self.bout.person.unsteadiness)
-        flexion = 0.06 + (posture.flexion - 0.06) * bend
+        sway = wander(self.bout.rng, self.bout.t_s, knots_hz=1.0, size=0.004 * self.bout.person.unsteadiness)
+        flexion = _UPRIGHT + (posture.flexion - _UPRIGHT) * bend
         leg = np.sqrt(body.thigh**2 + body.shank**2 + 2 * body.thigh * body.shank * np.cos(flexion))
         behind = leg * np.sin(np.clip(flexion / 2 - posture.shank * bend, -0.1, 0.9))
         sideways = body.stance * body.shoulders / 2 - body.hips / 2
         lift = np.maximum(posture.heel, 0.0) * bend
         height = body.ankle + lift + np.sqrt(np.maximum(leg**2 - behind**2 - sideways**2, 0.01))
-        hips = np.stack([np.zeros_like(bend), height, -behind], axis=1) + sway
+        hips = np.stack([np.zeros_like(bend), height, -behind], axis=1) + sway * [1, 0.2, 1]
         found = {"hips": hips}
         lopsided = 0.4 * self.bout.person.asymmetry
         for side, sign in _SIDES.items():
