@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -40,7 +39,9 @@ def status(home: Home) -> dict[str, list[dict[str, Any]]]:
 
 
 def model_versions(home: Home, task: str | None = None) -> list[dict[str, Any]]:
-    """Every model version with its scores over all labels, newest first.
+    """Every model version with its scores over all labels and its seconds of training, newest first.
+
+    `false_positive_rate` is None for tasks that name no positive answer.
 
     Parameters
     ----------
@@ -54,9 +55,10 @@ def model_versions(home: Home, task: str | None = None) -> list[dict[str, Any]]:
             "task": version.task,
             "version": version.version,
             "family": version.family,
-            **_said_in_error(version.scores),
+            "false_positive_rate": version.scores.get("false_positive_rate"),
             "macro_f1": version.scores.get("macro_f1"),
             "accuracy": version.scores.get("accuracy"),
+            "train_s": round(version.train_seconds, 1),
             "honest": version.honest,
             "alias": version.alias,
             "gate": version.gate,
@@ -64,11 +66,6 @@ def model_versions(home: Home, task: str | None = None) -> list[dict[str, Any]]:
         }
         for version in sorted(versions, key=lambda version: (version.task, -version.version))
     ]
-
-
-def _said_in_error(scores: Mapping[str, float]) -> dict[str, float]:
-    """First of all scores, for tasks with an answer that must not be given in error."""
-    return {name: scores[name] for name in ("false_positive_rate",) if name in scores}
 
 
 def without_gate(row: dict[str, Any]) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
 from ml.explanation import channel_importance, salient
 from ml.explanation.saliency import INTEGRATED_GRADIENTS, OCCLUSION
 from ml.models import create
+from studies.skeletons import JOINTS
 
 CHANNELS = ["a.x", "a.y", "a.z"]
 
@@ -49,3 +52,22 @@ def test_attributions_add_up_to_what_sets_the_answer_apart_from_the_mean_example
         column = estimator.classes_.tolist().index(one.predicted)
         before = estimator.predict_proba(baseline)[0, column]
         assert one.attribution.sum() == pytest.approx(one.probability - before, abs=0.05)
+
+
+def test_of_very_many_distances_the_joints_are_told_and_not_each_of_the_distances() -> None:
+    """What only the left knee tells is told of the left knee, whichever of its distances it shows in."""
+    names = [f"{first}-{second}" for first, second in combinations(JOINTS, 2)]
+    random = np.random.default_rng(0)
+    labels = np.array(["good", "bad"])[np.arange(60) % 2]
+    signals = random.normal(0, 1, (60, 8, len(names))).astype(np.float32)
+    of_knee = [number for number, name in enumerate(names) if "left_knee" in name.split("-")]
+    signals[:, :, of_knee] += np.where(labels == "good", 2, -2)[:, None, None]
+
+    class Means:
+        def predict(self, given: np.ndarray) -> np.ndarray:
+            return np.where(given[:, :, of_knee].mean(axis=(1, 2)) > 0, "good", "bad")
+
+    found = channel_importance(Means(), signals, labels, channels=names, seed=1)
+    assert {one.channel for one in found} == set(JOINTS)
+    assert found[0].channel == "left_knee"
+    assert found[0].drop > 0.3 > found[1].drop
