@@ -13,6 +13,7 @@ from rich.console import Console
 
 from ingestion.delivery import deliver
 from ingestion.simulation import CohortSpec, Dirt, simulate_delivery
+from ingestion.simulation.poses import PoseSpec, simulate_poses
 from ingestion.vault import Vault
 from orchestration.cli.face import drawn
 from orchestration.running import run
@@ -29,7 +30,7 @@ class DemoDelivery:
     batch_id: str
     study: str
     site: str
-    spec: CohortSpec
+    spec: CohortSpec | PoseSpec
 
 
 _PHONE_DIRT = (
@@ -48,6 +49,7 @@ _IMU_DIRT = (
     Dirt("time_backwards"),
     Dirt("copied_participant"),
 )
+_FORMS = ("good", "shallow", "inward_knees")
 
 DELIVERIES = (
     DemoDelivery(
@@ -68,6 +70,13 @@ DELIVERIES = (
         "north",
         CohortSpec(people=8, sets_per_exercise=2, seconds=14, seed=11, device="metabase", dirt=_IMU_DIRT),
     ),
+    DemoDelivery("demo-poses-north", "squat_screening", "north", PoseSpec(people=12, frames=105, seed=11, forms=_FORMS)),
+    DemoDelivery(
+        "demo-clips-north",
+        "squat_screening",
+        "north",
+        PoseSpec(people=1, frames=90, seed=11, first_person=13, forms=_FORMS[:2], kind="clip"),
+    ),
 )
 
 _QUERIES: tuple[tuple[str, str], ...] = (
@@ -79,7 +88,8 @@ _QUERIES: tuple[tuple[str, str], ...] = (
     ),
     (
         "Which rates do the devices really run at?",
-        "SELECT study, format, stream, round(min(rate_hz), 2) AS lowest_hz, round(max(rate_hz), 2) AS highest_hz, "
+        "SELECT study, format, split_part(stream, '@', 1) AS sensor, "
+        "round(min(rate_hz), 2) AS lowest_hz, round(max(rate_hz), 2) AS highest_hz, "
         "round(max(longest_gap_s), 2) AS longest_gap_s "
         "FROM streams JOIN recordings USING (recording_id) GROUP BY ALL ORDER BY ALL",
     ),
@@ -154,12 +164,20 @@ def _delivered(delivery: DemoDelivery, home: Home, progress: Callable[[str], Non
     if delivery.batch_id not in known or not noted.exists():
         with tempfile.TemporaryDirectory() as folder:
             progress(f"simulating {delivery.spec.recordings} recordings for {delivery.batch_id}")
-            simulated = simulate_delivery(Path(folder) / "delivery", delivery.spec)
-            noted.write_text(json.dumps(dict(simulated.expected)), encoding="utf-8")
+            written, dirt = _written(Path(folder) / "delivery", delivery.spec)
+            noted.write_text(json.dumps(dirt), encoding="utf-8")
             study = find_study(delivery.study)
-            deliver(simulated.folder, study=study, site=delivery.site, home=home, batch_id=delivery.batch_id)
+            deliver(written, study=study, site=delivery.site, home=home, batch_id=delivery.batch_id)
     expected: dict[str, str] = json.loads(noted.read_text(encoding="utf-8"))
     return expected
+
+
+def _written(folder: Path, spec: CohortSpec | PoseSpec) -> tuple[Path, dict[str, str]]:
+    """Simulate a delivery; return it, and what is wrong in it by path."""
+    if isinstance(spec, PoseSpec):
+        return simulate_poses(folder, spec), {}
+    simulated = simulate_delivery(folder, spec)
+    return simulated.folder, dict(simulated.expected)
 
 
 def _note(batch_id: str, home: Home) -> Path:
