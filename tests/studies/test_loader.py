@@ -46,6 +46,13 @@ def test_every_shipped_study_loads_under_its_own_name(path: Path) -> None:
     assert load_study(path) == find_study(path.stem) == load_studies()[path.stem]
 
 
+@pytest.mark.parametrize("name", ["barbell", "fitness_ble", "phone_exercises", "squat_form", "squat_identity"])
+def test_studies_that_others_published_declare_their_authors_protocol_beside_the_one_that_decides(name: str) -> None:
+    tasks = find_study(name).tasks
+    assert tasks
+    assert all(task.authors_split is not None for task in tasks.values())
+
+
 def test_an_unknown_study_is_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownName, match="study 'barbel' is not known; did you mean 'barbell'"):
         find_study("barbel")
