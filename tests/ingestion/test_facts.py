@@ -100,7 +100,9 @@ def test_a_clock_that_counts_coarse_ticks_gives_its_rate_and_not_one_over_whole_
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(spool, "BLOCK_ROWS", block)
         clock = clock_of(START_NS + times[kept])
-    assert 1e9 / clock.step_ns == pytest.approx(1e9 / (ticks_a_step * tick_ns), abs=0.1)
+    rate_hz = 1e9 / (ticks_a_step * tick_ns)
+    # Which of the longer and shorter steps are lost is chance: of 6,000 with 3 % lost, up to about a thousandth of the rate.
+    assert 1e9 / clock.step_ns == pytest.approx(rate_hz, abs=max(0.1, 2e-3 * rate_hz) if lost else 0.1)
 
 
 def test_a_fine_clock_and_one_whose_step_is_its_tick_keep_the_median():
