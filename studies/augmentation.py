@@ -69,7 +69,22 @@ class TimeWarp(Strict):
     copies: Copies = 1
 
 
-Settings = MultiplicativeNoise | Subsequence | Jitter | Scaling | Rotation | TimeWarp
+class Flip(Strict):
+    """Exchange left and right of a picture."""
+
+    copies: Annotated[int, Field(ge=1, le=1)] = 1
+
+
+class ZoomOut(Strict):
+    """Show what a picture shows `factor` times as large."""
+
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    copies: Annotated[int, Field(ge=1, le=1)] = 1
+
+
+Settings = MultiplicativeNoise | Subsequence | Jitter | Scaling | Rotation | TimeWarp | Flip | ZoomOut
+#: The kinds that are of pictures, and of nothing else.
+OF_IMAGES = ("flip", "zoom_out")
 
 
 class Augmentation(Strict):
@@ -81,6 +96,8 @@ class Augmentation(Strict):
     scaling: Scaling | None = None
     rotation: Rotation | None = None
     time_warp: TimeWarp | None = None
+    flip: Flip | None = None
+    zoom_out: ZoomOut | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Augmentation:

@@ -84,8 +84,8 @@ class Input(Strict):
         Six more channels for each accelerometer: gravity, estimated by a low-pass, and the acceleration without it.
     baseline : {"participant"}, optional
         Examples as differences from the mean example of their participant, in units of what their examples differ by.
-    derive : {"distances"}, optional
-        The distances of every two of the 19 joints instead of the streams' own channels.
+    derive : {"distances", "images"}, optional
+        The distances of every two of the 19 joints, or pictures of the body, instead of the streams' own channels.
     """
 
     streams: Annotated[tuple[StreamName, ...], Field(min_length=1), AfterValidator(distinct), BeforeValidator(_with_all_joints)]
@@ -95,7 +95,7 @@ class Input(Strict):
     magnitude: bool = False
     gravity: bool = False
     baseline: Literal["participant"] | None = None
-    derive: Literal["distances"] | None = None
+    derive: Literal["distances", "images"] | None = None
 
     @model_validator(mode="after")
     def _joints_are_there_to_derive_from(self) -> Input:
@@ -104,12 +104,12 @@ class Input(Strict):
         missing = [stream for stream in _JOINT_STREAMS if stream not in self.streams]
         if missing:
             named = f"{len(missing)} are missing: {', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}"
-            raise ValueError(f"'derive: distances' needs the {len(JOINTS)} joints ('streams: [{ALL_JOINTS}]'); {named}")
+            raise ValueError(f"'derive: {self.derive}' needs the {len(JOINTS)} joints ('streams: [{ALL_JOINTS}]'); {named}")
         others = [stream for stream in self.streams if stream not in _JOINT_STREAMS]
         if others:
-            raise ValueError(f"'derive: distances' takes the {len(JOINTS)} joints alone; leave out {', '.join(others[:3])}")
+            raise ValueError(f"'derive: {self.derive}' takes the {len(JOINTS)} joints alone; leave out {', '.join(others[:3])}")
         if self.magnitude:
-            raise ValueError("a distance is no vector and has no magnitude: leave 'magnitude' out beside 'derive: distances'")
+            raise ValueError(f"what is derived is no vector and has no magnitude: leave it out beside 'derive: {self.derive}'")
         return self
 
     @model_validator(mode="after")
@@ -166,9 +166,11 @@ class Segmentation(Strict):
 
     Parameters
     ----------
-    by : {"annotation", "repetition", "window", "recording"}
+    by : {"annotation", "repetition", "deepest", "window", "recording"}
     length : int
-        Samples of an example; a segment is interpolated to it.
+        Samples of an example; a segment is interpolated to it. Of images their number.
+    frames : int, optional
+        With the deepest point of a squat: ticks before it and after it.
     seconds, overlap : float
         For windows: length in seconds and the share that two neighbours have in common.
     min_seconds, max_seconds : float
@@ -180,8 +182,9 @@ class Segmentation(Strict):
         their clocks were brought together with this confidence.
     """
 
-    by: Literal["annotation", "repetition", "window", "recording"]
+    by: Literal["annotation", "repetition", "deepest", "window", "recording"]
     length: Annotated[int, Field(ge=8, le=100_000)]
+    frames: Annotated[int, Field(ge=1, le=1000)] | None = None
     seconds: Positive | None = None
     overlap: Annotated[float, Field(ge=0, lt=1)] = 0.0
     min_seconds: Positive = 1.0
@@ -196,6 +199,12 @@ class Segmentation(Strict):
         return self
 
     @model_validator(mode="after")
+    def _the_deepest_has_frames(self) -> Segmentation:
+        if (self.by == "deepest") != (self.frames is not None):
+            raise ValueError("frames goes with 'by: deepest', which needs it: so many before the deepest point and after it")
+        return self
+
+    @model_validator(mode="after")
     def _window_has_seconds(self) -> Segmentation:
         if (self.by == "window") != (self.seconds is not None):
             raise ValueError("seconds goes with 'by: window', and windows need it")
@@ -205,7 +214,7 @@ class Segmentation(Strict):
     def _repetitions_have_a_longest(self) -> Segmentation:
         if self.by == "repetition" and self.max_seconds is None:
             raise ValueError("'by: repetition' needs max_seconds: how long one repetition takes at most")
-        if self.by in ("window", "recording") and self.max_seconds is not None:
+        if self.by in ("window", "recording", "deepest") and self.max_seconds is not None:
             raise ValueError("max_seconds goes with 'by: repetition' or 'by: annotation'")
         if self.max_seconds is not None and self.max_seconds <= self.min_seconds:
             raise ValueError(f"max_seconds ({self.max_seconds:g}) is not above min_seconds ({self.min_seconds:g})")

@@ -15,12 +15,12 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic.main import IncEx
 from pydantic_core import PydanticCustomError
 
-from studies.augmentation import Augmentation
+from studies.augmentation import OF_IMAGES, Augmentation
 from studies.fields import Positive, Range, Share, Strict, distinct
 from studies.formats import Formats, fits
 from studies.learning import Model, Pretrain
 from studies.preparation import Input, Segmentation
-from studies.sensors import StreamName, sensor_of, unit_of
+from studies.sensors import StreamName, sensor_of, stream_name, unit_of
 from studies.splitting import AuthorsSplit, Split
 from warehouse.errors import did_you_mean
 
@@ -138,6 +138,8 @@ class Merged(Strict):
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
+#: What a squat is found in.
+_LEGS = tuple(stream_name("joint", f"{side}_{part}") for side in ("left", "right") for part in ("hip", "knee", "ankle"))
 Target = Literal["label", "participant", "participant_and_label"]
 
 
@@ -166,7 +168,27 @@ class Task(Strict):
     @model_validator(mode="after")
     def _copies_can_be_turned(self) -> Task:
         if self.input.derive and any(step.rotation for step in self.augment):
-            raise ValueError("a distance is no vector and cannot be turned: leave 'rotation' out beside 'derive: distances'")
+            raise ValueError(
+                f"what is derived is no vector and cannot be turned: leave it out beside 'derive: {self.input.derive}'"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _copies_are_of_images_or_of_signals(self) -> Task:
+        images = self.input.derive == "images"
+        for step in self.augment:
+            if (step.kind in OF_IMAGES) != images:
+                allowed = f"allowed: {', '.join(OF_IMAGES)}" if images else "it needs 'derive: images'"
+                raise ValueError(f"augmentation '{step.kind}' is not made for what the task learns from; {allowed}")
+        return self
+
+    @model_validator(mode="after")
+    def _legs_are_there_to_squat_with(self) -> Task:
+        missing = [stream for stream in _LEGS if stream not in self.input.streams] if self.segment.by == "deepest" else []
+        if missing:
+            raise ValueError(
+                f"'by: deepest' is found in hips, knees and ankles; {missing[0]} is missing: 'streams: [joints]' has all"
+            )
         return self
 
 

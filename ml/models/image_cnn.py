@@ -20,7 +20,7 @@ from warehouse.errors import Reason, StudyError
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ImageCnn(NetworkClassifier):
-    """A convolutional network on images: an example's samples are the rows of its image, its channels the columns.
+    """A convolutional network on images: an example's samples are the rows of its images, its channels the columns.
 
     All pixels are standardised by one mean and one deviation: a column that is black in every image that taught says
     nothing about how bright it may become.
@@ -35,6 +35,8 @@ class ImageCnn(NetworkClassifier):
         Of the first block; each further block has twice as many.
     dense : int
         Units of the two dense layers before the one that answers.
+    stacked : int
+        Images that lie under one another in an example; what the convolutions find in them is averaged.
     shrink : int
         Pixels in each direction of which the mean is taken first; 1 leaves the image as it is.
 
@@ -52,20 +54,24 @@ class ImageCnn(NetworkClassifier):
     kernel: int = parameter(3, Whole(2, 7))
     filters: int = parameter(16, Whole(1, 256))
     dense: int = parameter(128, Whole(1, 4096))
+    stacked: int = parameter(1, Whole(1, 100))
     shrink: int = parameter(1, Whole(1, 8))
 
     def features(self, channels: int, length: int) -> Features:
         if channels < self._smallest():
             sentence = f"images are {channels} pixels wide, and these layers need at least {self._smallest()}"
             raise StudyError(Reason("example_too_short", sentence, remedy="lower blocks or shrink"))
-        return Images(self, rows=length, columns=channels)
+        if length % self.stacked:
+            sentence = f"examples have {length} rows, which are no {self.stacked} images of one size"
+            raise StudyError(Reason("images_do_not_fit", sentence, remedy="set stacked to the number of images of an example"))
+        return Images(self, rows=length // self.stacked, columns=channels)
 
     def head(self, width: int, labels: int) -> nn.Module:
         # The paper's dropout ends each block; the dense layers have none.
         return nn.Sequential(*_dense(width, self.dense), *_dense(self.dense, self.dense), nn.Linear(self.dense, labels))
 
     def shortest(self) -> int:
-        return self._smallest()
+        return self.stacked * self._smallest()
 
     def standardisation(self, taught: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         mean, scale = taught.mean(dtype=np.float64), taught.std(dtype=np.float64)
@@ -85,11 +91,13 @@ class Images(Features):
         blocks = (_block(before, after, family.kernel, family.dropout) for before, after in pairwise(widths))
         self.layers = nn.Sequential(nn.AvgPool2d(family.shrink), *(layer for block in blocks for layer in block), nn.Flatten())
         self.width = self._left(rows, columns)
+        self.stacked, self.rows, self.columns = family.stacked, rows, columns
 
     def forward(self, signals: Tensor) -> Tensor:
+        images = signals.reshape(-1, 1, self.rows, self.columns)
         # Channels last: a third faster on a CPU, and the same numbers.
-        features: Tensor = self.layers(signals.unsqueeze(1).contiguous(memory_format=torch.channels_last))
-        return features
+        features: Tensor = self.layers(images.contiguous(memory_format=torch.channels_last))
+        return features.reshape(-1, self.stacked, self.width).mean(dim=1)
 
     @torch.no_grad()
     def _left(self, rows: int, columns: int) -> int:

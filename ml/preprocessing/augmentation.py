@@ -15,9 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.preprocessing.fixed_length import read_at
+from ml.preprocessing.pose.images import flipped, zoomed_out
 from ml.preprocessing.resampling import magnitude
 from studies.augmentation import (
     Augmentation,
+    Flip,
     Jitter,
     MultiplicativeNoise,
     Rotation,
@@ -25,6 +27,7 @@ from studies.augmentation import (
     Settings,
     Subsequence,
     TimeWarp,
+    ZoomOut,
 )
 from studies.sensors import placement_of, sensor_of
 
@@ -84,6 +87,10 @@ def augment(signals: _Floats, settings: Settings, *, channels: Sequence[str], ex
             return _consistent(cut_subsequence(signals, settings, keys), columns)
         case TimeWarp():
             return _consistent(warp_time(signals, settings, keys), columns)
+        case Flip():
+            return flipped(signals)
+        case ZoomOut():
+            return zoomed_out(signals, settings.factor)
 
 
 def multiply_points(signals: _Floats, noise: MultiplicativeNoise, keys: _Keys) -> _Floats:

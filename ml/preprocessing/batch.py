@@ -262,7 +262,7 @@ def _cut(
         rows = _pieces(group, batch_id, home)
         for name, (task, marks) in tasks.items():
             pieces = by_stream(rows.filter(pc.field("rate_hz") == task.input.rate_hz))
-            values = _values(group, batch_id, task, home) if task.segment.by == "repetition" else {}
+            values = _values(group, batch_id, task, home) if task.segment.by in ("repetition", "deepest") else {}
             for recording in group:
                 streams = pieces.get(recording.recording_id, {})
                 if not streams.keys() >= set(task.input.streams) or not _may_teach(recording, study, task):

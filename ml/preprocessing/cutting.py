@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ml.preprocessing.annotations import Marks, cut_marks
 from ml.preprocessing.clock import Clock
 from ml.preprocessing.filters import Ticks
+from ml.preprocessing.pose.squats import NEEDED, find_squats
 from ml.preprocessing.repetitions import find_repetitions
 from ml.preprocessing.segmentation import Spans, cut_spans
 from studies.preparation import Segmentation
@@ -42,7 +43,7 @@ class Segments:
 
 
 def segments_of(common: Spans, segmentation: Segmentation, streams: Mapping[str, Ticks], *, rate_hz: float) -> Segments:
-    """Cut a recording by windows, whole stretches or repetitions.
+    """Cut a recording by windows, whole stretches, repetitions or the deepest points of squats.
 
     Parameters
     ----------
@@ -51,13 +52,15 @@ def segments_of(common: Spans, segmentation: Segmentation, streams: Mapping[str,
     segmentation : Segmentation
         Not by annotation: see `marked_segments`, and `unmarked` for a recording in which nobody marked anything.
     streams : mapping of str to Ticks
-        The streams of the task, `Ticks.at` in the unit of `common`; read for repetitions only.
+        The streams of the task, `Ticks.at` in the unit of `common`; read for repetitions and squats only.
     rate_hz : float
 
     Returns
     -------
     Segments
     """
+    if segmentation.by == "deepest":
+        return _deepest(common, segmentation, streams, rate_hz)
     if segmentation.by != "repetition":
         spans = cut_spans(common, segmentation, rate_hz=rate_hz)
         return Segments(spans, (None,) * len(spans))
@@ -120,6 +123,21 @@ def _repetitions(common: Spans, segmentation: Segmentation, streams: Mapping[str
         return Segments(common, (), np.zeros(0))
     spans = Spans(np.concatenate(first), np.concatenate(steps))
     said = f"{unsure} possible repetitions are less sure than {segmentation.min_confidence:g} and were left out" if unsure else ""
+    return Segments(spans, (None,) * len(spans), np.concatenate(confidence), said)
+
+
+def _deepest(common: Spans, segmentation: Segmentation, streams: Mapping[str, Ticks], rate_hz: float) -> Segments:
+    assert segmentation.frames is not None  # the study was checked for it
+    first, confidence, cut_off = [np.zeros(0, np.int64)], [np.zeros(0)], 0
+    for begin, length in zip(common.first.tolist(), common.steps.tolist(), strict=True):
+        found = find_squats({name: _part(streams[name], begin, length) for name in NEEDED}, rate_hz=rate_hz)
+        whole = (found.deepest >= segmentation.frames) & (found.deepest + segmentation.frames < length)
+        first.append(begin + found.deepest[whole] - segmentation.frames)
+        confidence.append(found.confidence[whole])
+        cut_off += int((~whole).sum())
+    starts = np.concatenate(first)
+    spans = Spans(starts, np.full(len(starts), 2 * segmentation.frames + 1, np.int64))
+    said = f"{cut_off} squats are deepest too near to a gap or an end" if cut_off else ""
     return Segments(spans, (None,) * len(spans), np.concatenate(confidence), said)
 
 

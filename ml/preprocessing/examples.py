@@ -26,7 +26,7 @@ from ml.preprocessing.originals import cut_segments
 from ml.preprocessing.selection import SELECTED_FROM, Selection, answers, find_task, fingerprint, recipe_json, select_segments
 from ml.preprocessing.sources import find_source
 from ml.preprocessing.splits import Row, SplitPlan, plan_splits
-from ml.preprocessing.tensors import channel_names
+from ml.preprocessing.tensors import channel_names, rows_of
 from studies.augmentation import Settings
 from studies.study import Study, Task
 from warehouse.errors import LakeError, Reason, TrainingRefused, UnknownName
@@ -378,7 +378,7 @@ def _facts(selection: Selection, layout: _Layout, plans: _Plans, study: Study, t
     return {
         "study": study.study,
         "target": recipe.target,
-        "length": recipe.segment.length,
+        "length": rows_of(recipe),
         "channels": channel_names(recipe.input),
         "rate_hz": recipe.input.rate_hz,
         "labels": np.unique(layout.names["label"]).tolist(),

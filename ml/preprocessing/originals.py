@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from ml.preprocessing.filters import Ticks
 from ml.preprocessing.recordings import by_stream, codes, in_groups, read_streams, run_starts, ticks_of
 from ml.preprocessing.segmentation import Spans
-from ml.preprocessing.tensors import channel_names, cut
+from ml.preprocessing.tensors import channel_names, cut, rows_of
 from studies.study import Task
 from warehouse.errors import LakeError, Reason
 from warehouse.home import Home
@@ -44,7 +44,7 @@ def cut_segments(segments: pa.Table, recipe: Task, home: Home) -> _Floats:
     LakeError
         If `resampled` lacks ticks of a segment, because its batch was run again in between.
     """
-    signals = np.empty((segments.num_rows, recipe.segment.length, len(channel_names(recipe.input))), np.float32)
+    signals = np.empty((segments.num_rows, rows_of(recipe), len(channel_names(recipe.input))), np.float32)
     bounds = [*run_starts(codes(segments["recording_id"])[0]).tolist(), segments.num_rows]
     recordings = [segments.slice(start, end - start) for start, end in pairwise(bounds)]
     for part in in_groups([_ticks_in(recording, recipe) for recording in recordings]):

@@ -119,6 +119,8 @@ def method_of(segmentation: Segmentation) -> str:
     """
     if segmentation.by == "window":
         return f"window {segmentation.seconds:g}s overlap {segmentation.overlap:g}"
+    if segmentation.by == "deepest":
+        return f"deepest {segmentation.frames} frames"
     if segmentation.by == "repetition":
         return f"repetition {segmentation.min_seconds:g}s to {segmentation.max_seconds:g}s"
     return segmentation.by

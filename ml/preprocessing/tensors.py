@@ -17,8 +17,9 @@ from ml.preprocessing.clock import Clock
 from ml.preprocessing.cutting import segments_of, unmarked
 from ml.preprocessing.filters import Ticks, prepare
 from ml.preprocessing.fixed_length import stretch
-from ml.preprocessing.pose.derived import distances_between
+from ml.preprocessing.pose.derived import distances_between, images_in
 from ml.preprocessing.pose.distances import PAIRS
+from ml.preprocessing.pose.images import CHANNELS, ROWS
 from ml.preprocessing.resampling import Piece, magnitude, resample, resample_quaternions
 from ml.preprocessing.segmentation import Spans, common_spans
 from studies.preparation import Input
@@ -55,7 +56,7 @@ def channel_names(inputs: Input) -> tuple[str, ...]:
 
     With ``magnitude`` each stream ends in ``<stream>.norm``, its vector's length; orientation has none, since the norm of
     a unit quaternion is always one. With ``gravity`` each accelerometer is followed by the two streams made out of it.
-    What `derive` makes replaces the streams: distances are named ``<joint>-<joint>``.
+    What `derive` makes replaces the streams: distances are named ``<joint>-<joint>``, columns of images ``image.x<column>``.
 
     Examples
     --------
@@ -63,12 +64,17 @@ def channel_names(inputs: Input) -> tuple[str, ...]:
     ('gyroscope.x', 'gyroscope.y', 'gyroscope.z', 'gyroscope.norm')
     """
     if inputs.derive:
-        return PAIRS
+        return PAIRS if inputs.derive == "distances" else CHANNELS
     return tuple(
         f"{stream}.{axis}"
         for stream in inputs.all_streams()
         for axis in (*axes_of(stream), *(("norm",) if _has_norm(stream, inputs) else ()))
     )
+
+
+def rows_of(task: Task) -> int:
+    """Return the second size of an example: the samples of a signal, or the rows of its images, which lie under one another."""
+    return task.segment.length * (ROWS if task.input.derive == "images" else 1)
 
 
 def resample_stream(stream: str, t_ns: _Ints, values: _Floats, *, rate_hz: float, origin_ns: int) -> list[Piece]:
@@ -125,10 +131,12 @@ def cut(streams: Mapping[str, Ticks], segments: Spans, task: Task) -> _Floats:
 
     Returns
     -------
-    ndarray of float32, shape (n, length, channels)
+    ndarray of float32, shape (n, rows_of(task), channels)
     """
     inputs, length = task.input, task.segment.length
     prepared = prepare(streams, inputs)
+    if inputs.derive == "images":
+        return images_in(prepared, segments, length)
     if inputs.derive:
         derived = distances_between(prepared)
         return stretch(derived.values, np.searchsorted(derived.at, segments.first), segments.steps, length)

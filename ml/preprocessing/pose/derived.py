@@ -1,6 +1,7 @@
 """What a task derives from the joints of a body on their common clock, before anything is cut.
 
-Belongs here: streams to one signal, for training and inference alike. The arithmetic is in `ml.preprocessing.pose.distances`.
+Belongs here: streams to one signal, for training and inference alike. The arithmetic is in
+`ml.preprocessing.pose.distances` and `ml.preprocessing.pose.images`.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from collections.abc import Mapping
 from functools import partial, reduce
 
 import numpy as np
+import numpy.typing as npt
 
 from ml.preprocessing.filters import Ticks
 from ml.preprocessing.pose.distances import pairwise_distances
+from ml.preprocessing.pose.images import COLUMNS, ROWS, draw_poses
+from ml.preprocessing.segmentation import Spans
 from studies.sensors import stream_name
 from studies.skeletons import JOINTS
 
@@ -29,8 +33,39 @@ def distances_between(streams: Mapping[str, Ticks]) -> Ticks:
     Ticks
         `values` of shape (n, 171), in metres, channels as in `ml.preprocessing.pose.distances.PAIRS`.
     """
+    at, together, starts = _together(streams)
+    return Ticks(at, pairwise_distances(together), starts)
+
+
+def images_in(streams: Mapping[str, Ticks], segments: Spans, length: int) -> npt.NDArray[np.float32]:
+    """Draw the body in `length` ticks of every segment, evenly spread, first and last included.
+
+    Parameters
+    ----------
+    streams : mapping of str to Ticks
+        As `distances_between` takes them.
+    segments : Spans
+        Their `first` in the unit of `Ticks.at`.
+    length : int
+
+    Returns
+    -------
+    ndarray of float32, shape (n, length × 192, 108)
+        The images of a segment one under the other, 0 to 255.
+    """
+    at, together, _ = _together(streams)
+    first = np.searchsorted(at, segments.first)
+    chosen = first[:, np.newaxis] + np.rint(np.linspace(0, 1, length) * (segments.steps - 1)[:, np.newaxis]).astype(np.int64)
+    images = draw_poses(together[chosen.ravel()])
+    return images.reshape(len(segments), length * ROWS, COLUMNS).astype(np.float32)
+
+
+def _together(
+    streams: Mapping[str, Ticks],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Ticks that all joints have, the joints at them, shape (n, 19, 3), and where pieces begin."""
     joints = [streams[stream_name("joint", name)] for name in JOINTS]
     at = reduce(partial(np.intersect1d, assume_unique=True), (joint.at for joint in joints))
     together = np.stack([joint.values[np.searchsorted(joint.at, at)] for joint in joints], axis=1)
     starts = np.unique(np.concatenate([np.searchsorted(at, joint.at[joint.starts]) for joint in joints]))
-    return Ticks(at, pairwise_distances(together), starts)
+    return at, together, starts
