@@ -94,7 +94,7 @@ def test_a_straight_line_stays_one_up_to_the_ends(rows: int, source_hz: float, r
         assert np.allclose(piece.values, np.stack([line, 5 - 3 * line], axis=1), rtol=0, atol=2e-5 * largest)
 
 
-@given(st.integers(300, 1500), RATES, RATES, st.floats(0, 0.2), st.floats(0.02, 0.15), SEEDS)
+@given(st.integers(300, 1500), RATES, RATES, st.floats(0, 0.1), st.floats(0.02, 0.15), SEEDS)
 @settings(deadline=None, max_examples=50)
 def test_a_sine_well_below_both_nyquist_frequencies_comes_out_as_it_went_in(
     rows: int, source_hz: float, rate_hz: float, jitter: float, share: float, seed: int
@@ -105,8 +105,8 @@ def test_a_sine_well_below_both_nyquist_frequencies_comes_out_as_it_went_in(
         at = tick_times(piece, rate_hz)
         inside = (at > t_ns[0] + 24e9 / rate_hz + 8e9 / source_hz) & (at < t_ns[-1] - 24e9 / rate_hz - 8e9 / source_hz)
         error = piece.values - sines(at, frequency_hz)
-        if len(t_ns) == rows and np.diff(t_ns).max() * source_hz < 2e9:
-            assert np.sqrt(np.mean(error[inside] ** 2)) < 0.004 if inside.any() else True
+        # Stamps that stray further leave steps too long for a wave as short as these.
+        assert np.sqrt(np.mean(error[inside] ** 2)) < 0.001 if inside.any() else True
         assert np.abs(error).max() < 0.1
 
 
