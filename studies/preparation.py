@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat, model_validator
 
 from studies.fields import Positive, Share, Strict, distinct
 from studies.sensors import StreamName, placement_of, sensor_of, stream_name
@@ -66,6 +66,24 @@ class Smooth(Strict):
     order: Annotated[int, Field(ge=1, le=5)] = 2
 
 
+class OneEuro(Strict):
+    """The 1 € filter (Casiez et al., 2012): the faster a signal moves, the less it is held back; nothing later is looked at.
+
+    Parameters
+    ----------
+    min_cutoff_hz : float
+        Of the low-pass while nothing moves, in Hz: lower for less tremor.
+    beta : float
+        By how many Hz the cutoff rises for a speed of one unit of the stream a second: higher for less delay.
+    derivative_cutoff_hz : float
+        Of the low-pass that the speed itself goes through, in Hz.
+    """
+
+    min_cutoff_hz: Positive = 1.0
+    beta: Annotated[FiniteFloat, Field(ge=0)] = 0.0
+    derivative_cutoff_hz: Positive = 1.0
+
+
 class Input(Strict):
     """The channels of an example: streams in this order, x, y, z (and w) of each, on one clock of `rate_hz`.
 
@@ -76,6 +94,8 @@ class Input(Strict):
     rate_hz : float
     smooth : Smooth, optional
         Done to every stream but orientation, between its gaps, before the filter.
+    one_euro : OneEuro, optional
+        The same in another way, for answers that must not wait for what comes later; not beside `smooth`.
     filter : Filter, optional
         Applied to every stream but orientation, between its gaps and before anything is cut.
     magnitude : bool
@@ -91,6 +111,7 @@ class Input(Strict):
     streams: Annotated[tuple[StreamName, ...], Field(min_length=1), AfterValidator(distinct), BeforeValidator(_with_all_joints)]
     rate_hz: Positive
     smooth: Smooth | None = None
+    one_euro: OneEuro | None = None
     filter: Filter | None = None
     magnitude: bool = False
     gravity: bool = False
@@ -134,6 +155,12 @@ class Input(Strict):
                 f"smoothing over {self.smooth.seconds:g} s changes nothing: at {self.rate_hz:g} Hz a polynomial of order "
                 f"{self.smooth.order} needs more than {(self.smooth.order + 1) / self.rate_hz:g} s"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _smoothed_in_one_way(self) -> Input:
+        if self.smooth and self.one_euro:
+            raise ValueError("smooth and one_euro are two ways to do the same: leave one of them out")
         return self
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import butter, savgol_filter, sosfiltfilt
 
+from ml.preprocessing import one_euro
 from studies.preparation import Filter, Input, Smooth
 from studies.sensors import sensor_of
 
@@ -136,5 +137,8 @@ def _warped(edge_hz: float, factor: float, rate_hz: float) -> float:
 def _as_asked(stream: str, ticks: Ticks, inputs: Input) -> Ticks:
     if sensor_of(stream) in ("gravity", "orientation"):
         return ticks
-    ticks = smoothed(ticks, inputs.smooth, rate_hz=inputs.rate_hz) if inputs.smooth else ticks
+    if inputs.smooth:
+        ticks = smoothed(ticks, inputs.smooth, rate_hz=inputs.rate_hz)
+    if inputs.one_euro:
+        ticks = replace(ticks, values=one_euro.follow(ticks.values, ticks.starts, inputs.one_euro, rate_hz=inputs.rate_hz))
     return filtered(ticks, inputs.filter, rate_hz=inputs.rate_hz) if inputs.filter else ticks
