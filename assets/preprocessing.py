@@ -10,6 +10,7 @@ from assets.quality import verdicts
 from assets.resources import HomeResource
 from ml.drifting import in_words, is_steady, measure_drift
 from ml.preprocessing.batch import resample_batch, segment_batch
+from ml.preprocessing.pose.bodies import keep_bodies
 from ml.preprocessing.sessions import offsets_of_batch
 from warehouse.schemas import TABLES
 
@@ -42,7 +43,7 @@ def _drift_spec() -> dg.AssetCheckSpec:
 @dg.multi_asset(
     specs=[
         dg.AssetSpec(name, deps=["resampled"], description=TABLES[name].comment, kinds={"deltalake"})
-        for name in ("offsets", "segments", "cuts", "drift")
+        for name in ("joint_angles", "squats", "pose_images", "offsets", "segments", "cuts", "drift")
     ],
     partitions_def=BATCHES,
     group_name="preprocessing",
@@ -50,9 +51,13 @@ def _drift_spec() -> dg.AssetCheckSpec:
     name="segment",
 )
 def segment(context: dg.AssetExecutionContext, home: HomeResource) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    """Cut resampled recordings as each task of the study says, and hold them against what the champions learnt from."""
+    """Tell what bodies do, cut recordings as each task of the study says, and hold them against what champions learnt from."""
     _, study = home.batch(context.partition_key)
     opened = home.open()
+    squats = keep_bodies(context.partition_key, study, opened)
+    yield dg.MaterializeResult(asset_key="joint_angles")
+    yield dg.MaterializeResult(asset_key="squats", metadata={"rows": squats})
+    yield dg.MaterializeResult(asset_key="pose_images")
     yield dg.MaterializeResult(asset_key="offsets", metadata={"rows": offsets_of_batch(context.partition_key, study, opened)})
     yield dg.MaterializeResult(asset_key="segments", metadata={"rows": segment_batch(context.partition_key, study, opened)})
     yield dg.MaterializeResult(asset_key="cuts")

@@ -21,6 +21,7 @@ from ingestion.receipt import Receipt
 from ingestion.vault import Vault
 from ml.erasure import erase_trainings
 from ml.preprocessing.batch import resample_batch, segment_batch
+from ml.preprocessing.pose.bodies import keep_bodies
 from orchestration.demo import forget_dirt
 from orchestration.erasure_plan import ErasedFile, Plan, folder_of_plans, plan_of
 from orchestration.instance import open_instance
@@ -180,6 +181,7 @@ def _bring_up_to_date(receipt: Receipt, study: Study, home: Home) -> None:
         return
     judge_batch(batch_id, study, home)
     resample_batch(batch_id, study, home)
+    keep_bodies(batch_id, study, home)
     segment_batch(batch_id, study, home)
     write_report(batch_id, study, home)
     complete_batch(delivered(receipt), home, contract_version=study.contract_version, recipe_version=study.recipe_version)

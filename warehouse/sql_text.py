@@ -15,6 +15,7 @@ from warehouse.schemas import Table
 
 _SCALARS: Mapping[pa.DataType, str] = {
     pa.string(): "VARCHAR",
+    pa.binary(): "BLOB",
     pa.bool_(): "BOOLEAN",
     pa.int32(): "INTEGER",
     pa.int64(): "BIGINT",

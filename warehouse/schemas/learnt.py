@@ -96,6 +96,68 @@ LEARNT = (
         PER_BATCH,
     ),
     Table(
+        "joint_angles",
+        "How the joints of a body are bent in a frame of an accepted recording, from the joints as recorded.",
+        (
+            BATCH,
+            RECORDING,
+            PARTICIPANT,
+            Column("t_ns", NS, "Time of the frame, ns since 1970 UTC; frames in which no joint was seen have no row."),
+            Column("left_knee_deg", F32, "Angle of thigh and shank, degrees, 180 if straight; null where a joint was not seen."),
+            Column("right_knee_deg", F32, "Likewise."),
+            Column("left_hip_deg", F32, "Angle of trunk (to the shoulder of that side) and thigh, degrees, 180 if straight."),
+            Column("right_hip_deg", F32, "Likewise."),
+            Column(
+                "left_ankle_deg", F32, "Angle of shank and foot (ankle to toes), degrees; null where toes were not delivered."
+            ),
+            Column("right_ankle_deg", F32, "Likewise."),
+            Column(
+                "trunk_deg", F32, "Lean of the line from between the hips to the neck from the vertical, degrees, 0 if upright."
+            ),
+            Column("hip_height_m", F32, "Hips above ankles, between both sides, in metres; of one side where only one was seen."),
+        ),
+        PER_BATCH,
+    ),
+    Table(
+        "squats",
+        "A squat in an accepted recording of a body: labelled by a person, else found in hip height and knee angles.",
+        (
+            BATCH,
+            RECORDING,
+            PARTICIPANT,
+            Column("repetition", pa.int32(), "Number of the squat in its recording, from 1, by time."),
+            Column("start_ns", NS, "Where it begins: the last frame near standing before it, or as labelled; ns since 1970 UTC."),
+            Column("deepest_ns", NS, "Its deepest frame, ns since 1970 UTC."),
+            Column("end_ns", NS, "Where it ends: the first frame near standing after it, or as labelled; ns since 1970 UTC."),
+            Column(
+                "knee_deg", F32, "Knee angle at the deepest frame, degrees, 180 if straight: mean of the sides that were seen."
+            ),
+            Column("hip_height_m", F32, "Hips above ankles at the deepest frame, in metres."),
+            Column("depth", F32, "Share of the standing hip height that the hips sank by then, 0 if not at all."),
+            Column("confidence", F64, "How far it goes down beside a full squat, 0 to 1; null if labelled."),
+            Column(
+                "source", TEXT, "found, or labelled: start, mid and end were delivered with the recording, and go before finding."
+            ),
+        ),
+        PER_BATCH,
+    ),
+    Table(
+        "pose_images",
+        "The body in a frame round the deepest one of a squat, drawn on black as tasks with derive: images learn from.",
+        (
+            BATCH,
+            RECORDING,
+            PARTICIPANT,
+            Column("repetition", pa.int32(), "The squat: joins with squats.repetition."),
+            Column("t_ns", NS, "Time of the frame, ns since 1970 UTC."),
+            Column("frame_offset", pa.int32(), "Frames after the deepest one, -5 to 5."),
+            Column(
+                "png", pa.binary(), "PNG, lossless, 108 x 192 pixels in shades of grey; hips in the middle, 80 pixels a metre."
+            ),
+        ),
+        PER_BATCH,
+    ),
+    Table(
         "offsets",
         "A video and a sensor of one session that saw the same movement, and how far apart their clocks are.",
         (

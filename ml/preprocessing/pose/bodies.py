@@ -1,0 +1,193 @@
+"""What is kept of the bodies of a batch: the angles of their joints, their squats, and pictures round the deepest frame of each.
+
+Belongs here: reading the joints of accepted recordings as they were recorded, and writing `joint_angles`, `squats` and
+`pose_images`. What tasks learn from is made anew on their own clocks, in `ml.preprocessing.tensors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ml.preprocessing.pose.angles import ANGLE_JOINTS, ANGLES, joint_angles, mean_of_seen
+from ml.preprocessing.pose.squats import find_in, sinking, standing_height
+from ml.preprocessing.recordings import Accepted, accepted_recordings, by_stream, in_groups, read_streams
+from studies.sensors import sensor_of, stream_name
+from studies.skeletons import JOINTS
+from studies.study import Study
+from warehouse.home import Home
+from warehouse.lake import Lake
+from warehouse.schemas import TABLES
+
+_NAMES = tuple(dict.fromkeys((*JOINTS, *ANGLE_JOINTS)))
+_LEFT, _RIGHT, _HEIGHT = (ANGLES.index(name) for name in ("left_knee_deg", "right_knee_deg", "hip_height_m"))
+#: A step longer than this many median steps is a gap, as in table `gaps`.
+_GAP_STEPS = 2.5
+
+_Ints = npt.NDArray[np.int64]
+_Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Body:
+    """The joints of one recording, frame by frame.
+
+    Parameters
+    ----------
+    t_ns : ndarray of int64, shape (n,)
+        Of every frame in which any of them was seen, ns since 1970 UTC, ascending.
+    joints : mapping of str to ndarray of float32, shape (n, 3)
+        By name; not a number where one was not seen.
+    angles : ndarray of float32, shape (n, 8)
+        As `ml.preprocessing.pose.angles.ANGLES`.
+    """
+
+    t_ns: _Ints
+    joints: Mapping[str, _Floats]
+    angles: _Floats
+
+    @property
+    def knee_deg(self) -> _Floats:
+        """Mean of both knee angles, of the one that was seen where only one was."""
+        return mean_of_seen(self.angles[:, _LEFT], self.angles[:, _RIGHT])
+
+
+def keep_bodies(batch_id: str, study: Study, home: Home) -> int:
+    """Write the angles and squats of a batch's accepted recordings; a study without joints has none.
+
+    Parameters
+    ----------
+    batch_id : str
+    study : Study
+    home : Home
+
+    Returns
+    -------
+    int
+        Squats written; those of an earlier run of the batch are replaced.
+    """
+    lake, where = Lake(home), {"batch_id": batch_id}
+    if "joint" not in map(sensor_of, study.streams) and not any(lake.parquet_files("joint_angles", where=where)):
+        return 0
+    squats = [_schema("squats").empty_table()]
+
+    def angles() -> Iterator[pa.RecordBatch]:
+        for recording, body in _bodies(batch_id, home):
+            squats.append(_squats(recording, body))
+            yield from _angles(recording, body).to_batches()
+
+    lake.replace("joint_angles", pa.RecordBatchReader.from_batches(_schema("joint_angles"), angles()), where=where)
+    found = pa.concat_tables(squats)
+    lake.replace("squats", found, where=where)
+    return found.num_rows
+
+
+def _bodies(batch_id: str, home: Home) -> Iterator[tuple[Accepted, Body]]:
+    """The joints of every accepted recording that has some, a few recordings at a time."""
+    recordings = accepted_recordings(batch_id, home)
+    streams = [stream_name("joint", name) for name in _NAMES]
+    for part in in_groups([recording.rows for recording in recordings]):
+        group = recordings[part]
+        of = {"batch_id": [batch_id], "recording_id": [one.recording_id for one in group], "stream": streams}
+        read = by_stream(read_streams("samples", ["recording_id", "stream", "t_ns", "x", "y", "z"], home, of=of))
+        for recording in group:
+            if found := read.get(recording.recording_id):
+                yield recording, _body(found)
+
+
+def _body(streams: Mapping[str, pa.Table]) -> Body:
+    times = {name: rows["t_ns"].to_numpy() for name, rows in streams.items()}
+    t_ns = np.unique(np.concatenate(list(times.values())))
+    joints = {name: np.full((len(t_ns), 3), np.nan, np.float32) for name in _NAMES}
+    for stream, rows in streams.items():
+        axes = np.stack([rows[axis].to_numpy() for axis in "xyz"], axis=1)
+        joints[stream.partition("@")[2]][np.searchsorted(t_ns, times[stream])] = axes
+    return Body(t_ns, joints, joint_angles(joints))
+
+
+def _angles(recording: Accepted, body: Body) -> pa.Table:
+    angles = {name: pa.array(body.angles[:, column], from_pandas=True) for column, name in enumerate(ANGLES)}
+    return _table("joint_angles", recording, {"t_ns": body.t_ns, **angles})
+
+
+def _squats(recording: Accepted, body: Body) -> pa.Table:
+    found = found_squats(body)
+    at = found["deepest_ns"]
+    knee, height, depth = _at(body, at)
+    columns = {
+        **found,
+        "repetition": np.arange(1, len(at) + 1, dtype=np.int32),
+        "knee_deg": pa.array(knee, from_pandas=True),
+        "hip_height_m": pa.array(height, from_pandas=True),
+        "depth": pa.array(depth, from_pandas=True),
+        "source": pa.repeat("found", len(at)),
+    }
+    return _table("squats", recording, columns)
+
+
+def found_squats(body: Body) -> dict[str, npt.NDArray[np.generic]]:
+    """Find the squats of a recording in the frames that show hips, ankles and a knee.
+
+    They are looked for on the even clock that is nearest to the frames' own, and told by the frames that lie nearest.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n,)
+        ``start_ns``, ``deepest_ns``, ``end_ns`` and ``confidence``, by time.
+    """
+    flexion, height = np.radians(180 - body.knee_deg.astype(np.float64)), body.angles[:, _HEIGHT].astype(np.float64)
+    seen = np.flatnonzero(np.isfinite(flexion) & np.isfinite(height))
+    parts = [_found_in(body.t_ns[own], height[own], flexion[own]) for own in _stretches(body.t_ns, seen)]
+    columns = zip(*parts, strict=True) if parts else [[np.zeros(0, np.int64)]] * 3 + [[np.zeros(0)]]
+    return dict(zip(("start_ns", "deepest_ns", "end_ns", "confidence"), map(np.concatenate, columns), strict=True))
+
+
+def _stretches(t_ns: _Ints, seen: _Ints) -> Sequence[_Ints]:
+    """Frames without a gap between them; gaps are judged by the steps of all frames."""
+    if len(seen) < 2:
+        return []
+    steps = np.diff(t_ns[seen])
+    return np.split(seen, np.flatnonzero(steps > _GAP_STEPS * np.median(np.diff(t_ns))) + 1)
+
+
+def _found_in(
+    t_ns: _Ints, height: npt.NDArray[np.float64], flexion: npt.NDArray[np.float64]
+) -> tuple[_Ints, _Ints, _Ints, npt.NDArray[np.float64]]:
+    """Squats of one stretch, as times of its frames."""
+    even = np.linspace(t_ns[0], t_ns[-1], len(t_ns))
+    rate_hz = 1e9 * max(len(t_ns) - 1, 1) / max(int(t_ns[-1] - t_ns[0]), 1)
+    squats = find_in(np.interp(even, t_ns, height), np.interp(even, t_ns, flexion), rate_hz=rate_hz)
+    start, deepest, end = (t_ns[nearest(t_ns, even[frames])] for frames in (squats.start, squats.deepest, squats.end))
+    return start, deepest, end, squats.confidence
+
+
+def nearest(t_ns: _Ints, wanted: npt.NDArray[np.generic]) -> _Ints:
+    """Return the number of the frame that is nearest to each of some times."""
+    after = np.clip(np.searchsorted(t_ns, wanted), 1, max(len(t_ns) - 1, 1))
+    before = after - 1
+    found: _Ints = np.where(wanted - t_ns[before] <= t_ns[np.minimum(after, len(t_ns) - 1)] - wanted, before, after)
+    return np.minimum(found, len(t_ns) - 1)
+
+
+def _at(body: Body, times: npt.NDArray[np.generic]) -> tuple[_Floats, _Floats, _Floats]:
+    """Knee angle, hip height and depth in the frames of these times."""
+    rows = np.searchsorted(body.t_ns, times)
+    height = body.angles[:, _HEIGHT]
+    seen = height[np.isfinite(height)].astype(np.float64)
+    sunk = sinking(height[rows].astype(np.float64), standing_height(seen)) if len(seen) else np.full(len(rows), np.nan)
+    return body.knee_deg[rows], height[rows], sunk.astype(np.float32)
+
+
+def _schema(name: str) -> pa.Schema:
+    return pa.schema([field for field in TABLES[name].schema if field.name != "batch_id"])
+
+
+def _table(name: str, recording: Accepted, columns: Mapping[str, object]) -> pa.Table:
+    count = len(next(iter(columns.values())))  # type: ignore[arg-type]
+    same = {"recording_id": recording.recording_id, "participant": recording.participant}
+    columns = {**{key: pa.repeat(value, count) for key, value in same.items()}, **columns}
+    return pa.table({field.name: columns[field.name] for field in _schema(name)}, schema=_schema(name))
