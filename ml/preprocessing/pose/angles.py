@@ -50,16 +50,16 @@ def joint_angles(joints: Mapping[str, _Floats]) -> _Floats:
 
     Examples
     --------
-    >>> places = {"hip": (0, 1, 0), "knee": (0, 0.5, 0), "ankle": (0, 0.5, 0.5), "foot_index": (0, 0.3, 0.5), "shoulder": (0, 1.5, 0)}
+    >>> places = {"hip": (0, 2, 0), "knee": (0, 1, 0), "ankle": (0, 1, 1), "foot_index": (0, 0, 1), "shoulder": (0, 3, 0)}
     >>> body = {f"{side}_{part}": np.array([at], np.float32) for part, at in places.items() for side in ("left", "right")}
-    >>> angles = joint_angles({**body, "neck": np.array([[0, 1.5, 0]], np.float32)})
+    >>> angles = joint_angles({**body, "neck": np.array([[0, 3, 0]], np.float32)})
     >>> dict(zip(ANGLES, angles[0].round(1).tolist()))["left_knee_deg"]
     90.0
     """
     found = np.empty((len(joints["neck"]), len(ANGLES)), np.float32)
     for column, (start, corner, end) in enumerate(_CORNERS):
         found[:, column] = _between(joints[start] - joints[corner], joints[end] - joints[corner])
-    hips = (joints["left_hip"] + joints["right_hip"]) / 2
+    hips = np.float32(0.5) * (joints["left_hip"] + joints["right_hip"])
     found[:, -2] = _between(joints["neck"] - hips, np.array([[0, 1, 0]], np.float32))
     found[:, -1] = mean_of_seen(*(joints[f"{side}_hip"][:, 1] - joints[f"{side}_ankle"][:, 1] for side in _SIDES))
     return found
@@ -67,13 +67,12 @@ def joint_angles(joints: Mapping[str, _Floats]) -> _Floats:
 
 def mean_of_seen(left: _Floats, right: _Floats) -> _Floats:
     """Return the mean of both sides, of one where the other is not a number."""
-    left, right = np.where(np.isnan(left), right, left), np.where(np.isnan(right), left, right)
-    return (left + right) / 2
+    return np.float32(0.5) * (np.where(np.isnan(left), right, left) + np.where(np.isnan(right), left, right))
 
 
 def _between(first: _Floats, second: _Floats) -> npt.NDArray[np.float64]:
     # By both sine and cosine: the arc cosine alone loses a twentieth of a degree where a limb is nearly straight.
-    first, second = np.broadcast_arrays(first.astype(np.float64), second.astype(np.float64))
-    cosine, sine = (first * second).sum(axis=1), np.linalg.norm(np.cross(first, second), axis=1)
+    one, other = np.broadcast_arrays(first.astype(np.float64), second.astype(np.float64))
+    cosine, sine = (one * other).sum(axis=1), np.linalg.norm(np.cross(one, other), axis=1)
     angle = np.degrees(np.arctan2(sine, cosine))
-    return np.where((first.any(axis=1)) & (second.any(axis=1)), angle, np.nan)
+    return np.where(one.any(axis=1) & other.any(axis=1), angle, np.nan)

@@ -158,19 +158,26 @@ def _found_in(
     t_ns: _Ints, height: npt.NDArray[np.float64], flexion: npt.NDArray[np.float64]
 ) -> tuple[_Ints, _Ints, _Ints, npt.NDArray[np.float64]]:
     """Squats of one stretch, as times of its frames."""
-    even = np.linspace(t_ns[0], t_ns[-1], len(t_ns))
-    rate_hz = 1e9 * max(len(t_ns) - 1, 1) / max(int(t_ns[-1] - t_ns[0]), 1)
-    squats = find_in(np.interp(even, t_ns, height), np.interp(even, t_ns, flexion), rate_hz=rate_hz)
-    start, deepest, end = (t_ns[nearest(t_ns, even[frames])] for frames in (squats.start, squats.deepest, squats.end))
+    since = (t_ns - t_ns[0]).astype(np.float64)
+    even = np.linspace(0, since[-1], len(since))
+    rate_hz = 1e9 * max(len(since) - 1, 1) / max(since[-1], 1.0)
+    squats = find_in(np.interp(even, since, height), np.interp(even, since, flexion), rate_hz=rate_hz)
+    start, deepest, end = (t_ns[nearest(since, even[frames])] for frames in (squats.start, squats.deepest, squats.end))
     return start, deepest, end, squats.confidence
 
 
-def nearest(t_ns: _Ints, wanted: npt.NDArray[np.generic]) -> _Ints:
-    """Return the number of the frame that is nearest to each of some times."""
-    after = np.clip(np.searchsorted(t_ns, wanted), 1, max(len(t_ns) - 1, 1))
-    before = after - 1
-    found: _Ints = np.where(wanted - t_ns[before] <= t_ns[np.minimum(after, len(t_ns) - 1)] - wanted, before, after)
-    return np.minimum(found, len(t_ns) - 1)
+def nearest(times: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) -> _Ints:
+    """Return the number of the frame that is nearest to each of some times; of two as near, the earlier.
+
+    Examples
+    --------
+    >>> nearest(np.array([0.0, 1.0, 2.5]), np.array([-1, 0.5, 0.6, 1.8, 9])).tolist()
+    [0, 0, 1, 2, 2]
+    """
+    after = np.clip(np.searchsorted(times, wanted), 0, len(times) - 1)
+    before = np.maximum(after - 1, 0)
+    found: _Ints = np.where(wanted - times[before] <= times[after] - wanted, before, after)
+    return found
 
 
 def _at(body: Body, times: npt.NDArray[np.generic]) -> tuple[_Floats, _Floats, _Floats]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -103,7 +104,7 @@ def _ends(depth: _Floats, peaks: _Ints, prominence: tuple[npt.NDArray[np.generic
     _, _, left, right = peak_widths(depth, peaks, rel_height=_BACK, prominence_data=prominence)
     start, end = np.floor(left).astype(np.int64), np.ceil(right).astype(np.int64)
     if len(peaks) > 1:
-        between = [first + int(depth[first:last].argmin()) for first, last in zip(peaks[:-1], peaks[1:], strict=True)]
+        between = [first + int(depth[first:last].argmin()) for first, last in pairwise(peaks.tolist())]
         start[1:], end[:-1] = np.maximum(start[1:], between), np.minimum(end[:-1], between)
     return start, end
 
