@@ -7,37 +7,25 @@ mean is in `poses` and `facts`. Frames never pass through this process: the chil
 from __future__ import annotations
 
 import json
-import os
-import select
-import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from ingestion.readers.interface import DeviceFile
 from ingestion.spool import Growing
-from ingestion.video.container import container_of
+from ingestion.video.child import Decoder, bury, on_disk, started, tell
 from ingestion.video.environment import pose_python, unavailable
-from ingestion.video.exchange import SLOTS, Header, Order, Tally
-from ingestion.video.limits import Limits
+from ingestion.video.exchange import Header, Tally
+from ingestion.video.limits import LIMITS, Limits
 from ingestion.video.pose_worker import RECORD
-from warehouse.errors import Reason, UnreadableFile
 
-LIMITS = Limits()
-
-_HERE = Path(__file__).resolve()
-_ROOT = _HERE.parents[2]
+_WORKER = Path(__file__).resolve().with_name("pose_worker.py")
 _RECORDS_A_BLOCK = 256
-_SMALLER = "export it shorter or in a smaller size, as H.264"
 
 
 @dataclass(frozen=True)
@@ -79,26 +67,10 @@ def read_clip(file: DeviceFile, *, limits: Limits = LIMITS) -> Clip:
     """
     python = pose_python()
     with ExitStack() as stack:
-        clip = stack.enter_context(_on_disk(file))
-        pair = stack.enter_context(_Pair(file.name, limits, python, clip, str(container_of(file.head))))
+        pair = stack.enter_context(_Pair(file, stack.enter_context(on_disk(file)), limits, python))
         header = pair.begin()
         records = pair.records(file.scratch)
         return Clip(header, pair.end(), records)
-
-
-@contextmanager
-def _on_disk(file: DeviceFile) -> Iterator[BinaryIO]:
-    """Open a file that has a descriptor of its own: a member of an archive is unpacked into one without a name."""
-    with file.open() as stream:
-        try:
-            stream.fileno()
-        except OSError:
-            with tempfile.TemporaryFile(dir=file.scratch) as copy:
-                shutil.copyfileobj(stream, copy)
-                copy.seek(0)
-                yield copy
-        else:
-            yield stream
 
 
 class _Pair:
@@ -106,68 +78,42 @@ class _Pair:
 
     Parameters
     ----------
-    name : str
-        Of the clip, for messages.
+    file : DeviceFile
+    clip : file
+        The same, with a descriptor.
     limits : Limits
     python : Path
         Of the pose environment.
-    clip : file
-    container : str
     """
 
-    def __init__(self, name: str, limits: Limits, python: Path, clip: BinaryIO, container: str) -> None:
-        self._name, self._limits = name, limits
-        self._memory = os.memfd_create("frames")
+    def __init__(self, file: DeviceFile, clip: BinaryIO, limits: Limits, python: Path) -> None:
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
-        (frames, frames_in), (free, free_in) = os.pipe(), os.pipe()
-        order = Order(
-            clip=clip.fileno(),
-            memory=self._memory,
-            frames=frames_in,
-            free=free,
-            container=container,
-            side=limits.side,
-            most_frames=limits.frames,
-            memory_bytes=limits.memory_bytes,
-            cpu_s=limits.cpu_s,
-        )
-        decode = [sys.executable, "-m", "ingestion.video.decoding", json.dumps(asdict(order))]
-        pose = [str(python), "-I", str(_HERE.with_name("pose_worker.py")), *map(str, (self._memory, frames, free_in))]
-        self._decoder = _started(decode, (clip.fileno(), self._memory, frames_in, free), subprocess.DEVNULL)
-        self._worker = _started(pose, (self._memory, frames, free_in), self._complaints)
-        self._free = free  # kept: the worker gives back the last slots when the decoder is already through
-        for handed_on in (frames, frames_in, free_in):
-            os.close(handed_on)
+        self._decoder = Decoder(file, clip, limits)
+        descriptors = (self._decoder.memory, self._decoder.frames, self._decoder.freed)
+        self._worker = started([str(python), "-I", str(_WORKER), *map(str, descriptors)], descriptors, self._complaints)
+        self._decoder.hand_over()
 
     def __enter__(self) -> _Pair:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for child in (self._decoder, self._worker):
-            child.kill()
-            child.wait()
-            for pipe in (child.stdin, child.stdout):
-                if pipe:
-                    pipe.close()
-        os.close(self._memory)
-        os.close(self._free)
+        self._decoder.__exit__()
+        bury(self._worker)
         self._complaints.close()
 
     def begin(self) -> Header:
         """Wait for the decoder's header, make room for the frames and let both go on."""
-        header = Header(**self._said())
-        shape = (SLOTS, header.shown_height, header.shown_width, 3)
-        os.ftruncate(self._memory, int(np.prod(shape)))
-        if self._heard(self._worker, 1) != b"R":
+        header, shape = self._decoder.begin()
+        if self._answered(1) != b"R":
             raise unavailable(self._complaint())
-        _tell(self._worker, json.dumps(shape))
-        _tell(self._decoder, "go on")
+        tell(self._worker, json.dumps(shape))
+        self._decoder.go_on()
         return header
 
     def records(self, scratch: Path | None) -> npt.NDArray[Any]:
         """Gather the worker's answers until it has none left."""
         growing, waiting = Growing(RECORD, folder=scratch), bytearray()
-        while some := self._heard(self._worker, RECORD.itemsize * _RECORDS_A_BLOCK):
+        while some := self._answered(RECORD.itemsize * _RECORDS_A_BLOCK):
             waiting += some
             whole = len(waiting) // RECORD.itemsize
             if whole >= _RECORDS_A_BLOCK:
@@ -181,63 +127,14 @@ class _Pair:
         if self._worker.wait():
             sentence = f"finding the body in it failed: {self._complaint() or 'the worker was killed'}"
             remedy = "run the batch again; if it stays so, export the clip again"
-            raise self._refused("pose_failed", sentence, remedy)
-        tally = Tally(**self._said())
-        if tally.too_many:
-            sentence = f"it has more than the {self._limits.frames:,} frames that a clip may have"
-            raise self._refused("video_over_limits", sentence, "cut it into several clips")
-        return tally
+            raise self._decoder.refused("pose_failed", sentence, remedy)
+        return self._decoder.end()
 
-    def _said(self) -> dict[str, Any]:
-        line = b""
-        while not line.endswith(b"\n"):
-            if not (some := self._heard(self._decoder, 1 << 16)):
-                raise self._died()
-            line += some
-        words: dict[str, Any] = json.loads(line)
-        if "refused" in words:
-            raise self._refused(*words["refused"])
-        return words
-
-    def _heard(self, child: subprocess.Popen[bytes], most: int) -> bytes:
-        """Return what a child has written, waiting for it no longer than the limits allow; empty at its end."""
-        assert child.stdout is not None
-        ready, _, _ = select.select([child.stdout], [], [], self._limits.silent_s)
-        if not ready:
-            sentence = f"no frame came for {self._limits.silent_s:g} s, so decoding it was given up"
-            raise self._refused("video_over_limits", sentence, _SMALLER)
-        return os.read(child.stdout.fileno(), most)
-
-    def _died(self) -> UnreadableFile:
-        status = self._decoder.wait()
-        if status == -signal.SIGXCPU:
-            sentence = f"decoding it takes more than the {self._limits.cpu_s:,} s of processor time that a clip may have"
-        else:
-            sentence = f"its decoder came to a sudden end (status {status}): the clip is damaged or made to do harm"
-        return self._refused("video_over_limits", sentence, _SMALLER)
+    def _answered(self, most: int) -> bytes:
+        assert self._worker.stdout is not None
+        return self._decoder.heard(self._worker.stdout.fileno(), most)
 
     def _complaint(self) -> str:
         self._complaints.seek(0)
         lines = self._complaints.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
-
-    def _refused(self, code: str, sentence: str, remedy: str) -> UnreadableFile:
-        return UnreadableFile(Reason(code, sentence, self._name, remedy))
-
-
-def _started(command: list[str], descriptors: tuple[int, ...], complaints: int | IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start a child that has those descriptors and nothing of this process's environment, which may hold keys."""
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=complaints,
-        bufsize=0,
-        pass_fds=descriptors,
-        env={"PYTHONPATH": str(_ROOT), "PATH": os.environ.get("PATH", ""), "GLOG_minloglevel": "2", "TF_CPP_MIN_LOG_LEVEL": "2"},
-    )
-
-
-def _tell(child: subprocess.Popen[bytes], words: str) -> None:
-    assert child.stdin is not None
-    child.stdin.write(words.encode() + b"\n")

@@ -14,11 +14,11 @@ import mmap
 import os
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from fractions import Fraction
 from importlib import import_module
-from itertools import chain
+from itertools import chain, takewhile
 from pkgutil import walk_packages
 from typing import Any, BinaryIO, TextIO
 
@@ -88,7 +88,7 @@ def _decode(order: Order, clip: BinaryIO, said: TextIO, asked: TextIO) -> None:
     asked.readline()  # the parent has made room
     asked.close()  # the map below needs one descriptor, which this frees; then there is none again
     ring = np.frombuffer(mmap.mmap(order.memory, 0), np.uint8).reshape(SLOTS, header.shown_height, header.shown_width, 3)
-    _hand_on(chain([first], frames), tally, ring, order, header.rotation)
+    _hand_on(_wanted(chain([first], frames), order.wanted), tally, ring, order, header.rotation)
     _say(said, asdict(tally))
 
 
@@ -150,6 +150,14 @@ def _sound_frames(
             else:
                 yield number, frame
             number += 1
+
+
+def _wanted(frames: Iterable[tuple[int, av.VideoFrame]], numbers: Sequence[int]) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Give the frames of those numbers and decode no further than the last; all frames if no number is named."""
+    if not numbers:
+        return iter(frames)
+    chosen, last = frozenset(numbers), numbers[-1]
+    return (one for one in takewhile(lambda one: one[0] <= last, frames) if one[0] in chosen)
 
 
 def _packets(container: InputContainer, stream: VideoStream, tally: Tally) -> Iterator[av.Packet[VideoStream]]:

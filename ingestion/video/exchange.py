@@ -7,6 +7,7 @@ Belongs here: messages only, so that the parent need not load what decodes. The 
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 #: Time in ns, number of the frame among those that decoded, slot of the shared memory, 1 if it repeats the frame before.
@@ -17,7 +18,7 @@ SLOTS = 4
 
 @dataclass(frozen=True)
 class Order:
-    """What the parent asks: descriptors and limits."""
+    """What the parent asks: descriptors and limits, and the numbers of the frames that are `wanted`, ascending; none: all."""
 
     clip: int
     memory: int
@@ -28,6 +29,7 @@ class Order:
     most_frames: int
     memory_bytes: int
     cpu_s: int
+    wanted: Sequence[int] = ()
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,9 @@ class Limits:
     frames: int = 432_000
 
 
+LIMITS = Limits()
+
+
 def confine(*, memory_bytes: int, cpu_s: int) -> None:
     """Lock this process in: no more memory or time than that, no new file, no connection, nothing written to disk.
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingestion.video.clip import LIMITS, Clip, read_clip
+from ingestion.video.clip import Clip, read_clip
 from ingestion.video.container import container_of, content_of
 from ingestion.video.environment import SETTING
-from ingestion.video.limits import Limits
+from ingestion.video.limits import LIMITS, Limits
 from tests.ingestion.clips import as_file, clip, field
 from warehouse.errors import UnreadableFile
 
