@@ -97,6 +97,8 @@ READING: Mapping[str, str] = {
     "sensor_copied": "A sensor that the export holds twice",
     "sensor_twice": "Two files for one sensor",
     "sensor_unnamed": "Which sensor a file is of is not known",
+    "sequence_cut": "A row that is no whole number of readings",
+    "sequence_too_long": "A row that is too long",
     "several_people": "More than one person is seen in the video",
     "several_recordings": "Files of several recordings are named as one",
     "stream_twice": "Two files for one sensor",

@@ -35,6 +35,7 @@ UNITS: Mapping[str, tuple[str, float]] = {
     "mG": ("uT", 0.1),
     "G": ("uT", 100.0),
     "quaternion": ("quaternion", 1.0),
+    "1": ("1", 1.0),
 }
 
 Positive = Annotated[float, Field(gt=0)]
@@ -125,12 +126,14 @@ class _Described(Strict):
 
 
 class TableFormat(_Described):
-    """A CSV, text or Parquet file with a row for each reading.
+    """A CSV, text or Parquet file with a row for each reading, or a text file with a row for each sequence of them.
 
     Parameters
     ----------
     files : str
         Shell pattern on the path or its end.
+    rows : {"readings", "sequences"}
+        What a row is. In a row of a sequence `columns` are those of one reading, which follow each other, reading by reading.
     delimiter : str
         Between the cells of a row; a blank stands for any number of blanks and tabs.
     header : bool
@@ -147,6 +150,7 @@ class TableFormat(_Described):
         What the device was set to.
     """
 
+    rows: Literal["readings", "sequences"] = "readings"
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     header: bool = True
     columns: tuple[str, ...] = ()
@@ -162,6 +166,10 @@ class TableFormat(_Described):
             raise ValueError("either the file has a header, or its columns are named")
         if self.time is None and self.rate_hz is None:
             raise ValueError("a table needs time or rate_hz")
+        if self.rows == "sequences" and (self.header or self.time or self.rate_hz is None):
+            raise ValueError(
+                "a table of sequences has no header and no time: it needs columns, those of one reading, and rate_hz"
+            )
         _known(self.columns, [*self.columns_asked_for(), *([self.time.column] if self.time else [])])
         return self
 

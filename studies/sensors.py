@@ -27,6 +27,7 @@ SENSORS: Mapping[str, str] = {
     "orientation": "quaternion",  # x, y, z, w
     "joint": "m",  # of a body in a video, from between its hips: x right in the picture, y up, z towards the camera
     "keypoint": "frame",  # the same in the picture, as shares of its height from its lower left corner; z is 0 where unknown
+    "latent": "1",  # x, y, z, w: what somebody's program made of a movement, on no scale that is known
 }
 #: Unit in the lake -> units that somebody may find a stream's values to be in -> factor that makes the one of the other.
 UNITS: Mapping[str, Mapping[str, float]] = {
@@ -36,6 +37,7 @@ UNITS: Mapping[str, Mapping[str, float]] = {
     "quaternion": {},
     "m": {"cm": 0.01, "mm": 1e-3},
     "frame": {},
+    "1": {},
 }
 #: Sensors whose streams are joints of a body that a pose tool saw.
 POSE_SENSORS = frozenset({"joint", "keypoint"})
@@ -69,8 +71,8 @@ def unit_of(stream: str) -> str:
 
 
 def axes_of(stream: str) -> tuple[str, ...]:
-    """Return the axes of a stream: x, y, z, and w for the quaternions of ``orientation``."""
-    return ("x", "y", "z", "w") if unit_of(stream) == "quaternion" else ("x", "y", "z")
+    """Return the axes of a stream: x, y, z, and w for the quaternions of ``orientation`` and for ``latent``."""
+    return ("x", "y", "z", "w") if unit_of(stream) in ("quaternion", "1") else ("x", "y", "z")
 
 
 def known_placement(name: str) -> str:

@@ -18,6 +18,7 @@ from ingestion.readers import csv_columns, export
 from ingestion.readers.described import GrowingStreams, counted_times, no_dates
 from ingestion.readers.interface import DeviceFile, Hints, Reader
 from ingestion.readers.local_time import in_utc
+from ingestion.readers.sequences import read_sequences
 from ingestion.readers.text_table import Layout, TextTable, header_names
 from ingestion.readers.time_text import believable
 from ingestion.recording import Finding, Reading, Repair
@@ -87,6 +88,8 @@ def read(files: Sequence[DeviceFile], hints: Hints) -> Reading:
 
 
 def _read(file: DeviceFile, described: TableFormat, hints: Hints) -> Reading:
+    if described.rows == "sequences":
+        return read_sequences(file, described, name=NAME)
     table = _opened(file, described)
     folder = csv_columns.spool_folder(file)
     values, times, local = GrowingStreams(described.streams, folder), Growing(np.int64, folder=folder), False

@@ -140,7 +140,7 @@ def rotate(signals: _Floats, rotation: Rotation, keys: _Keys, columns: Mapping[s
     """Turn the sensors of each placement about one random axis by a random angle, all axes and angles as likely.
 
     A vector v becomes R v, its length stays. An orientation q, which turns v into the world, becomes q R*, so that what it
-    makes of the turned vector is the same direction in the world as before.
+    makes of the turned vector is the same direction in the world as before. What is ``latent`` has no directions and stays.
     """
     placements = sorted({placement_of(stream) for stream in columns})
     turned = signals.copy()
@@ -148,10 +148,10 @@ def rotate(signals: _Floats, rotation: Rotation, keys: _Keys, columns: Mapping[s
         quaternion = _quaternions(uniforms(keys, 3 * len(placements))[:, 3 * number : 3 * number + 3], rotation.max_degrees)
         matrix = _matrices(quaternion)
         for stream, axes in columns.items():
-            if placement_of(stream) != placement:
+            if placement_of(stream) != placement or sensor_of(stream) == "latent":
                 continue
             part = [axes[axis] for axis in ("x", "y", "z", "w") if axis in axes]
-            if len(part) == 4:
+            if sensor_of(stream) == "orientation":
                 turned[:, :, part] = _product(signals[:, :, part], _conjugate(quaternion)[:, np.newaxis])
             else:
                 turned[:, :, part] = signals[:, :, part] @ matrix.transpose(0, 2, 1)
@@ -224,9 +224,9 @@ def _device(stream: str) -> tuple[str, str]:
 
 def _consistent(signals: _Floats, columns: Mapping[str, Mapping[str, int]]) -> _Floats:
     """Make lengths of vectors those of the altered vectors, and quaternions of length one again."""
-    for axes in columns.values():
+    for stream, axes in columns.items():
         part = [axes[axis] for axis in ("x", "y", "z", "w") if axis in axes]
-        if "norm" not in axes and "w" not in axes:
+        if "norm" not in axes and sensor_of(stream) != "orientation":
             continue
         length = magnitude(signals[:, :, part])
         if "norm" in axes:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ml.preprocessing.resampling import Pace, Piece, magnitude
+from ml.preprocessing.resampling import Pace, Piece, magnitude, resample_quaternions
 
 _Times = npt.NDArray[np.int64]
 _Values = npt.NDArray[np.float32]
@@ -44,7 +44,7 @@ def interpolation_error(t_ns: _Times, values: _Values, *, pace: Pace, method: _M
         return None
     one, other = full[1][of_full], half[1][of_half]
     apart = magnitude(one - other)
-    if values.shape[1] == 4:  # a quaternion and its negative are one orientation
+    if method is resample_quaternions:  # a quaternion and its negative are one orientation
         apart = np.minimum(apart, magnitude(one + other))
     return float(np.sqrt(np.mean(apart.astype(np.float64) ** 2) / values.shape[1]))
 

@@ -221,3 +221,10 @@ def test_normal_numbers_have_the_mean_the_spread_and_the_tails_of_normal_ones() 
     assert abs(drawn.mean()) < 0.01
     assert abs(drawn.std() - 1) < 0.01
     assert abs((np.abs(drawn) > 1.96).mean() - 0.05) < 0.002
+
+
+def test_four_numbers_of_no_known_scale_are_no_orientation() -> None:
+    signals, channels = some_signals(channels=4), [f"latent.{axis}" for axis in "xyzw"]
+    np.testing.assert_array_equal(altered(signals, Rotation(max_degrees=30), channels=channels), signals)
+    scaled = altered(signals, Scaling(low=0.5, high=0.6), channels=channels)
+    assert (scaled < 0.61 * signals).all()  # and not brought to length one

@@ -70,7 +70,7 @@ AXES = (
     Column("x", F32, "First axis, in the stream's unit (streams.unit)."),
     Column("y", F32, "Second axis, in the stream's unit."),
     Column("z", F32, "Third axis, in the stream's unit."),
-    Column("w", F32, "Real part of a quaternion; null for three-axis sensors."),
+    Column("w", F32, "Real part of a quaternion, or the fourth number of latent; null for three-axis sensors."),
 )
 PER_BATCH = ("batch_id",)
 PER_TRAINING = ("task", "fingerprint")

@@ -100,7 +100,9 @@ READ = (
             Column("sensor", TEXT, "The stream's sensor, without its placement."),
             Column("placement", TEXT, "Where on the body this sensor sat, where the recording says it; else null."),
             Column(
-                "unit", TEXT, "SI unit of x, y, z in samples: m/s^2, rad/s, uT, quaternion or m; of keypoint the frame's height."
+                "unit",
+                TEXT,
+                "SI unit of x, y, z in samples: m/s^2, rad/s, uT, quaternion or m; of keypoint the frame's height; 1 of latent.",
             ),
             Column("declared_unit", TEXT, "Unit that the file or the study claims, as written; null if none is claimed."),
             Column("source", TEXT, "File (and ::member) that it was read from."),
