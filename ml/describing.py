@@ -55,7 +55,7 @@ def describe(learner: Learner, sample: Sample, *, say: Callable[[str], None]) ->
         JSON: ``importance``, ``reference`` (see `ml.drift`), ``learning`` (rows of ``groups`` and ``macro_f1``),
         ``inference_ms`` of one example.
     examples : tuple of Saliency
-        One of each label, for `write_examples`.
+        One of each label, for `write_examples`; none of single frames.
     """
     table = learner.table
     signals, labels = table.signals[sample.unseen], table.labels[sample.unseen]
@@ -68,6 +68,8 @@ def describe(learner: Learner, sample: Sample, *, say: Callable[[str], None]) ->
         "learning": _learning_curve(learner, sample, say=say),
         "inference_ms": _inference_ms(sample.estimator, signals),
     }
+    if signals.shape[1] == 1:  # a frame has no moments of which some count more than others
+        return facts, ()
     return facts, salient(sample.estimator, signals[first], labels[first])
 
 
@@ -90,7 +92,9 @@ def importance_of(facts: Mapping[str, Any]) -> tuple[ChannelImportance, ...]:
 
 
 def write_examples(folder: Path, examples: tuple[Saliency, ...]) -> None:
-    """Write explained examples into a version's folder."""
+    """Write explained examples into a version's folder; nothing where there are none."""
+    if not examples:
+        return
     told = [
         {"label": one.label, "predicted": one.predicted, "probability": one.probability, "method": one.method} for one in examples
     ]

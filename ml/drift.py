@@ -155,6 +155,8 @@ def stability_index(expected: _Floats, actual: _Floats) -> npt.NDArray[np.float6
 
 
 def _followed(signals: npt.NDArray[np.float32], channels: Sequence[str]) -> tuple[tuple[str, ...], npt.NDArray[np.float32]]:
+    if signals.shape[1] == 1:  # frames have a level, and no course in time
+        return tuple(f"{channel}.mean" for channel in channels), signals[:, 0]
     features = MotionFeatures(channels=channels).fit(signals)
     names = features.get_feature_names_out().tolist()
     wanted = [number for number, name in enumerate(names) if "~" not in name and name.rpartition(".")[2] in FOLLOWED]

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ml.evaluation import Answers, Evaluation, evaluate
+from ml.evaluation import PARTICIPANTS, Answers, Evaluation, evaluate
 from ml.models import FAMILIES, create
 from ml.preprocessing.examples import TrainingTable
 from studies.study import Task
 
 Rows = npt.NDArray[np.int64]
+#: Consecutive parts of what is tested that are drawn again for an interval, where it is all of one group (block bootstrap).
+_PARTS = 10
 #: Feature layers learnt elsewhere, for an estimator like this one.
 Carried = Callable[[Any], Mapping[str, npt.NDArray[Any]]]
 
@@ -88,8 +90,20 @@ class Learner:
 
     def evaluate(self, rows: Rows, said: npt.NDArray[np.float64], *, protocol: str) -> Evaluation:
         """Score probabilities."""
-        answers = Answers(self.table.labels[rows], self.table.participant[rows], said, self._labels().tolist())
+        table = self.table
+        units, unit = self._drawn_again(rows)
+        told = table.labels[rows], table.participant[rows], said, self._labels().tolist()
+        answers = Answers(*told, units=units, unit=unit, recordings=table.recording_id[rows])
         return evaluate(answers, protocol=protocol, seed=self.recipe.seed, positive=self.recipe.positive)
+
+    def _drawn_again(self, rows: Rows) -> tuple[npt.NDArray[np.str_], str]:
+        """What intervals are over: people, else the groups of the split, else consecutive parts of the one group there is."""
+        groups = f"groups by {self.recipe.split.group}"
+        for names, called in ((self.table.participant[rows], PARTICIPANTS), (self.table.groups[rows], groups)):
+            if len(np.unique(names)) > 1:
+                return names, called
+        place = np.argsort(np.argsort(rows))
+        return (place * _PARTS // len(rows)).astype(np.str_), "stretches of the same recordings"
 
     def _thinned(self, rows: Rows) -> Rows:
         """Without the segments of merged labels that the task leaves out, each with its altered copies."""

@@ -85,6 +85,8 @@ class ZoomOut(Strict):
 Settings = MultiplicativeNoise | Subsequence | Jitter | Scaling | Rotation | TimeWarp | Flip | ZoomOut
 #: The kinds that are of pictures, and of nothing else.
 OF_IMAGES = ("flip", "zoom_out")
+#: The kinds that change how a signal runs in time.
+OF_COURSES = ("subsequence", "jitter", "time_warp")
 
 
 class Augmentation(Strict):

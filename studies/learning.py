@@ -27,6 +27,8 @@ Family = Literal[
     "identity_cnn",
     "image_cnn",
 ]
+#: Families that learn from single samples too, where `vector: samples` is what they see of an example.
+OF_FRAMES: tuple[Family, ...] = ("random_forest", "extra_trees", "svm")
 Value = float | int | str | bool | None
 
 _MOST_POINTS = 10_000

@@ -12,9 +12,14 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat, model_validator
 
 from studies.fields import Positive, Share, Strict, distinct
-from studies.sensors import StreamName, placement_of, sensor_of, stream_name
+from studies.sensors import POSE_SENSORS, StreamName, placement_of, sensor_of, stream_name
 from studies.skeletons import JOINTS
 
+#: What a body is centred on and measured by.
+TRUNK = ("left_hip", "right_hip", "left_shoulder", "right_shoulder")
+
+#: Samples that anything with a course in time has at least.
+FEWEST_SAMPLES = 8
 #: What a task writes for the streams of all joints.
 ALL_JOINTS = "joints"
 
@@ -104,8 +109,9 @@ class Input(Strict):
         Six more channels for each accelerometer: gravity, estimated by a low-pass, and the acceleration without it.
     baseline : {"participant"}, optional
         Examples as differences from the mean example of their participant, in units of what their examples differ by.
-    derive : {"distances", "images"}, optional
-        The distances of every two of the 19 joints, or pictures of the body, instead of the streams' own channels.
+    derive : {"distances", "images", "centred"}, optional
+        The distances of every two of the 19 joints, or pictures of the body, instead of the streams' own channels; or these
+        channels as seen from between the hips, in lengths of the trunk.
     """
 
     streams: Annotated[tuple[StreamName, ...], Field(min_length=1), AfterValidator(distinct), BeforeValidator(_with_all_joints)]
@@ -116,11 +122,11 @@ class Input(Strict):
     magnitude: bool = False
     gravity: bool = False
     baseline: Literal["participant"] | None = None
-    derive: Literal["distances", "images"] | None = None
+    derive: Literal["distances", "images", "centred"] | None = None
 
     @model_validator(mode="after")
     def _joints_are_there_to_derive_from(self) -> Input:
-        if not self.derive:
+        if not self.derive or self.derive == "centred":
             return self
         missing = [stream for stream in _JOINT_STREAMS if stream not in self.streams]
         if missing:
@@ -131,6 +137,18 @@ class Input(Strict):
             raise ValueError(f"'derive: {self.derive}' takes the {len(JOINTS)} joints alone; leave out {', '.join(others[:3])}")
         if self.magnitude:
             raise ValueError(f"what is derived is no vector and has no magnitude: leave it out beside 'derive: {self.derive}'")
+        return self
+
+    @model_validator(mode="after")
+    def _trunk_is_there_to_centre_on(self) -> Input:
+        if self.derive != "centred":
+            return self
+        sensors = {sensor_of(stream) for stream in self.streams}
+        if len(sensors) > 1 or not sensors <= POSE_SENSORS:
+            raise ValueError("'derive: centred' takes the joints of a body alone: streams joint@… or keypoint@…, not both")
+        missing = [name for part in TRUNK for sensor in sensors if (name := stream_name(sensor, part)) not in self.streams]
+        if missing:
+            raise ValueError(f"'derive: centred' counts from the hips in lengths of the trunk; missing: {', '.join(missing)}")
         return self
 
     @model_validator(mode="after")
@@ -193,9 +211,10 @@ class Segmentation(Strict):
 
     Parameters
     ----------
-    by : {"annotation", "repetition", "deepest", "window", "recording"}
+    by : {"annotation", "repetition", "deepest", "window", "recording", "frame"}
     length : int
-        Samples of an example; a segment is interpolated to it. Of images their number.
+        Samples of an example; a segment is interpolated to it. Of images their number. 1 with ``frame``, where every tick is an
+        example by itself, and nowhere else.
     frames : int, optional
         With the deepest point of a squat: ticks before it and after it.
     seconds, overlap : float
@@ -209,8 +228,8 @@ class Segmentation(Strict):
         their clocks were brought together with this confidence.
     """
 
-    by: Literal["annotation", "repetition", "deepest", "window", "recording"]
-    length: Annotated[int, Field(ge=8, le=100_000)]
+    by: Literal["annotation", "repetition", "deepest", "window", "recording", "frame"]
+    length: Annotated[int, Field(ge=1, le=100_000)] = 1
     frames: Annotated[int, Field(ge=1, le=1000)] | None = None
     seconds: Positive | None = None
     overlap: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -218,6 +237,14 @@ class Segmentation(Strict):
     max_seconds: Positive | None = None
     min_confidence: Share = 0.1
     borrow: Share | None = None
+
+    @model_validator(mode="after")
+    def _one_sample_is_a_frame(self) -> Segmentation:
+        if self.by == "frame" and self.length != 1:
+            raise ValueError(f"with 'by: frame' every tick is an example by itself: leave out length ({self.length})")
+        if self.by != "frame" and self.length < FEWEST_SAMPLES:
+            raise ValueError(f"'by: {self.by}' needs length, {FEWEST_SAMPLES} samples or more; only 'by: frame' has one")
+        return self
 
     @model_validator(mode="after")
     def _only_marks_are_borrowed(self) -> Segmentation:
@@ -241,7 +268,7 @@ class Segmentation(Strict):
     def _repetitions_have_a_longest(self) -> Segmentation:
         if self.by == "repetition" and self.max_seconds is None:
             raise ValueError("'by: repetition' needs max_seconds: how long one repetition takes at most")
-        if self.by in ("window", "recording", "deepest") and self.max_seconds is not None:
+        if self.by in ("window", "recording", "deepest", "frame") and self.max_seconds is not None:
             raise ValueError("max_seconds goes with 'by: repetition' or 'by: annotation'")
         if self.max_seconds is not None and self.max_seconds <= self.min_seconds:
             raise ValueError(f"max_seconds ({self.max_seconds:g}) is not above min_seconds ({self.min_seconds:g})")

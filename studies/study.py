@@ -15,10 +15,10 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic.main import IncEx
 from pydantic_core import PydanticCustomError
 
-from studies.augmentation import OF_IMAGES, Augmentation
+from studies.augmentation import OF_COURSES, OF_IMAGES, Augmentation
 from studies.fields import Positive, Range, Share, Strict, distinct
 from studies.formats import Formats, fits
-from studies.learning import Model, Pretrain
+from studies.learning import OF_FRAMES, Model, Pretrain
 from studies.preparation import Input, Segmentation
 from studies.sensors import StreamName, sensor_of, stream_name, unit_of
 from studies.splitting import AuthorsSplit, Split
@@ -167,7 +167,7 @@ class Task(Strict):
 
     @model_validator(mode="after")
     def _copies_can_be_turned(self) -> Task:
-        if self.input.derive and any(step.rotation for step in self.augment):
+        if self.input.derive in ("distances", "images") and any(step.rotation for step in self.augment):
             raise ValueError(
                 f"what is derived is no vector and cannot be turned: leave it out beside 'derive: {self.input.derive}'"
             )
@@ -180,6 +180,25 @@ class Task(Strict):
             if (step.kind in OF_IMAGES) != images:
                 allowed = f"allowed: {', '.join(OF_IMAGES)}" if images else "it needs 'derive: images'"
                 raise ValueError(f"augmentation '{step.kind}' is not made for what the task learns from; {allowed}")
+        return self
+
+    @model_validator(mode="after")
+    def _a_frame_has_no_course(self) -> Task:
+        if self.segment.by != "frame":
+            return self
+        if self.input.derive == "images":
+            raise ValueError("'by: frame' learns from single samples of the channels: leave out 'derive: images'")
+        seen = {model.family: model.parameters.get("vector") for model in self.models}
+        wrong = [family for family, vector in seen.items() if family not in OF_FRAMES or vector != "samples"]
+        if wrong:
+            allowed = ", ".join(OF_FRAMES)
+            raise ValueError(
+                f"family '{wrong[0]}' looks for a course in time, and a frame has none; allowed with 'by: frame': {allowed}, "
+                "each with 'parameters: {vector: samples}'"
+            )
+        courses = [step.kind for step in self.augment if step.kind in OF_COURSES]
+        if courses:
+            raise ValueError(f"augmentation '{courses[0]}' changes a course in time, and a frame has none: leave it out")
         return self
 
     @model_validator(mode="after")

@@ -20,6 +20,7 @@ CROSS_VALIDATION = "cross_validation"
 TEST = "test"
 #: The protocol of the study's authors: reported beside the one that decides.
 AUTHORS = "authors"
+PARTICIPANTS = "participants"
 
 _Texts = npt.NDArray[np.str_]
 
@@ -48,12 +49,18 @@ class Evaluation:
     participant_accuracy, participant_f1 : tuple of float
         Accuracy and macro F1 of each participant, each ascending, without their names.
     intervals : mapping of str to Interval
-        ``accuracy`` and ``macro_f1``: what they could have been with other participants like these.
+        ``accuracy`` and ``macro_f1``: what they could have been with other participants like these, or others of `interval_of`.
     roc : tuple of Roc
         Of every label that is true for some examples and false for others.
     calibration : Calibration
     positive : str, optional
         The label that must not be said in error, such as ``good``: its false positives come before every other figure.
+    interval_of : str
+        What was drawn again and again for the intervals, in the plural: ``participants``, ``recordings``, …
+    of_recordings : mapping of str to float
+        ``recordings``, how many were answered as a whole, by the mean over their examples; ``recording_accuracy`` and
+        ``recording_macro_f1`` of these answers, and the ends of their intervals. Empty where recordings have several labels, one
+        example each, or examples in several groups.
     """
 
     protocol: str
@@ -65,6 +72,8 @@ class Evaluation:
     roc: tuple[Roc, ...]
     calibration: Calibration
     positive: str | None = None
+    interval_of: str = PARTICIPANTS
+    of_recordings: Mapping[str, float] = field(default_factory=dict)
 
     def overall(self) -> dict[str, float]:
         """Return the scores over all labels.
@@ -76,13 +85,10 @@ class Evaluation:
             ``false_positive_rate`` (their share of all examples of other labels). Then ``accuracy``; ``macro_f1``,
             ``precision`` and ``recall``, each the plain mean over the labels that are true for
             some example; ``mean_participant_accuracy``, ``worst_participant_accuracy`` and ``worst_participant_f1``;
-            ``calibration_error`` and ``brier``; ``accuracy_low``, ``macro_f1_high`` … where there is an interval;
-            ``support``, the number of tested examples.
+            ``calibration_error`` and ``brier``; ``accuracy_low``, ``macro_f1_high`` … where there is an interval; what is in
+            `of_recordings`; ``support``, the number of tested examples.
         """
         counts, by_label = self._counts(), self._by_label()
-        ends = {
-            f"{metric}_{end}": value for metric, interval in self.intervals.items() for end, value in interval._asdict().items()
-        }
         occur = counts.sum(axis=1) > 0
         return {
             **self._false_positives(),
@@ -95,7 +101,8 @@ class Evaluation:
             "worst_participant_f1": self.participant_f1[0],
             "calibration_error": self.calibration.error,
             "brier": self.calibration.brier,
-            **ends,
+            **_ends(self.intervals),
+            **self.of_recordings,
             "support": float(counts.sum()),
         }
 
@@ -127,6 +134,8 @@ class Evaluation:
             roc=tuple(Roc(**_with_tuples(curve)) for curve in content["roc"]),
             calibration=Calibration(**_with_tuples(content["calibration"])),
             positive=content.get("positive"),
+            interval_of=content.get("interval_of", PARTICIPANTS),
+            of_recordings=content.get("of_recordings", {}),
         )
 
     def _false_positives(self) -> dict[str, float]:
@@ -163,12 +172,21 @@ class Answers:
         Rows add up to one.
     classes : sequence of str
         Labels of the columns, sorted; every true label is one of them.
+    units : ndarray of str, shape (n,), optional
+        What the intervals are over, where that is not the participant.
+    unit : str
+        What a unit is called, in the plural.
+    recordings : ndarray of str, shape (n,), optional
+        Which recording each example is of.
     """
 
     truth: _Texts
     participants: _Texts
     probabilities: npt.NDArray[np.float64]
     classes: Sequence[str]
+    units: _Texts | None = None
+    unit: str = PARTICIPANTS
+    recordings: _Texts | None = None
     predicted: _Texts = field(init=False)
 
     def __post_init__(self) -> None:
@@ -190,20 +208,54 @@ def evaluate(answers: Answers, *, protocol: str, seed: int = 0, positive: str | 
     """
     truth, predicted = answers.truth, answers.predicted
     labels, number = np.unique(np.concatenate([truth, predicted]), return_inverse=True)
-    people, person = np.unique(answers.participants, return_inverse=True)
-    by_person = np.zeros((len(people), len(labels), len(labels)), dtype=np.int64)
-    np.add.at(by_person, (person, number[: len(truth)], number[len(truth) :]), 1)
+    true, guess = number[: len(truth)], number[len(truth) :]
+    by_person = _confusion_by(answers.participants, true, guess)
+    by_unit = by_person if answers.units is None else _confusion_by(answers.units, true, guess)
     return Evaluation(
         protocol=protocol,
         labels=tuple(labels.tolist()),
         confusion=tuple(map(tuple, by_person.sum(axis=0).tolist())),
         participant_accuracy=tuple(np.sort(accuracy(by_person)).tolist()),
         participant_f1=tuple(np.sort(macro_f1(by_person)).tolist()),
-        intervals=bootstrap_intervals(by_person, seed=seed),
+        intervals=bootstrap_intervals(by_unit, seed=seed),
         roc=roc_curves(truth, answers.probabilities, answers.classes),
         calibration=calibration(truth, answers.probabilities, answers.classes),
         positive=positive,
+        interval_of=answers.unit,
+        of_recordings=_of_recordings(answers, seed=seed),
     )
+
+
+def _confusion_by(names: _Texts, true: npt.NDArray[np.int64], guess: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Confusion matrix of the examples of every name, shape (names, labels, labels)."""
+    known, of = np.unique(names, return_inverse=True)
+    labels = int(max(true.max(), guess.max())) + 1
+    found = np.zeros((len(known), labels, labels), dtype=np.int64)
+    np.add.at(found, (of, true, guess), 1)
+    return found
+
+
+def _of_recordings(answers: Answers, *, seed: int) -> dict[str, float]:
+    """Scores of recordings that are answered as a whole: see `Evaluation.of_recordings`."""
+    if answers.recordings is None:
+        return {}
+    names, first, of, examples = np.unique(answers.recordings, return_index=True, return_inverse=True, return_counts=True)
+    units = answers.participants if answers.units is None else answers.units
+    whole = (units == units[first][of]).all() and (answers.truth == answers.truth[first][of]).all()
+    if not whole or examples.max() == 1 or len(names) < 2:
+        return {}
+    summed = np.zeros((len(names), len(answers.classes)))
+    np.add.at(summed, of, answers.probabilities)
+    true = np.searchsorted(answers.classes, answers.truth[first])
+    by_unit = _confusion_by(units[first], true, summed.argmax(axis=1))
+    total = by_unit.sum(axis=0)
+    scores = {"accuracy": float(accuracy(total)), "macro_f1": float(macro_f1(total))}
+    figures = {**scores, **_ends(bootstrap_intervals(by_unit, seed=seed))}
+    return {"recordings": float(len(names)), **{f"recording_{name}": value for name, value in figures.items()}}
+
+
+def _ends(intervals: Mapping[str, Interval]) -> dict[str, float]:
+    return {f"{metric}_{end}": value for metric, interval in intervals.items() for end, value in interval._asdict().items()}
 
 
 def _with_tuples(content: Mapping[str, Any]) -> dict[str, Any]:

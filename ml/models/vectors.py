@@ -32,6 +32,7 @@ class ExampleVectors(TransformerMixin, BaseEstimator):
     n_length_, n_channels_ : int
         Of the examples seen in `fit`.
     features_ : MotionFeatures
+        Where they are part of the vector.
     """
 
     def __init__(self, kind: str = "features") -> None:
@@ -40,7 +41,8 @@ class ExampleVectors(TransformerMixin, BaseEstimator):
     def fit(self, X: npt.NDArray[np.float32], y: object = None) -> Self:
         """Remember the shape of examples, (n, length, channels)."""
         self.n_length_, self.n_channels_ = X.shape[1:]
-        self.features_ = MotionFeatures().fit(X)
+        if self.kind != "samples":
+            self.features_ = MotionFeatures().fit(X)
         return self
 
     def transform(self, X: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -138,6 +138,26 @@ def cut_marks(common: Spans, marks: Marks, segmentation: Segmentation, *, clock:
     return Spans(begin[used], steps[used]), used.tolist(), _joined(marks.statement, _ignored(said))
 
 
+def mark_ticks(ticks: Spans, marks: Marks, *, clock: Clock) -> tuple[str | None, ...]:
+    """Return the label of the mark that each tick lies in; None outside all of them, and where the mark has none.
+
+    Parameters
+    ----------
+    ticks : Spans
+        Of one tick each, ascending, as `segmentation.cut_spans` cuts them by frame.
+    marks : Marks
+        Where two overlap, such as a set and a repetition in it, the one that begins later counts.
+    clock : Clock
+    """
+    first, last = clock.at_or_after(marks.start_ns), clock.at_or_before(marks.end_ns)
+    begin, end = np.searchsorted(ticks.first, first), np.searchsorted(ticks.first, last, side="right")
+    mark = np.full(len(ticks), len(marks))
+    for number, (start, stop) in enumerate(zip(begin.tolist(), end.tolist(), strict=True)):
+        mark[start:stop] = number
+    labels = np.array([*marks.labels, None], object)
+    return tuple(labels[mark].tolist())
+
+
 _Mark = tuple[int, int, str | None]
 
 

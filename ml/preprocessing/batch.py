@@ -51,6 +51,8 @@ _SEGMENTS = pa.schema([field for field in TABLES["segments"].schema if field.nam
 _CUTS = pa.schema([field for field in TABLES["cuts"].schema if field.name != "batch_id"])
 _ORDER = ("task", "recording_id", "start_ns", "end_ns")
 _ROWS_A_GROUP = 1_000_000
+#: Ways of cutting in which annotations say the label of a segment.
+_BY_MARKS = ("annotation", "frame")
 
 
 def resample_batch(batch_id: str, study: Study, home: Home) -> int:
@@ -269,7 +271,7 @@ def _cut(
                     continue
                 common = common_spans([_spans(streams[stream]) for stream in task.input.streams])
                 clock = _clock_of(streams[task.input.streams[0]], task.input.rate_hz)
-                if task.segment.by == "annotation":
+                if task.segment.by in _BY_MARKS:
                     found = marked_segments(common, task.segment, marks.get(recording.recording_id, NO_MARKS), clock=clock)
                 else:
                     ticks = values.get(recording.recording_id, {})
@@ -280,11 +282,11 @@ def _cut(
 def _may_teach(recording: Accepted, study: Study, task: Task) -> bool:
     """Whether a recording can have a segment of a label that the task learns from; annotations have labels of their own."""
     labels = learnt_labels(study, task)
-    return task.segment.by == "annotation" or labels is None or recording.label in labels
+    return task.segment.by in _BY_MARKS or labels is None or recording.label in labels
 
 
 def _marks(batch_id: str, study: Study, home: Home) -> dict[str, Marks]:
-    if not any(task.segment.by == "annotation" for task in study.tasks.values()):
+    if not any(task.segment.by in _BY_MARKS for task in study.tasks.values()):
         return {}
     rows = Lake(home).read("annotations", where={"batch_id": batch_id})
     found = {}

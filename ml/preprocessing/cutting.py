@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ml.preprocessing.annotations import Marks, cut_marks
+from ml.preprocessing.annotations import Marks, cut_marks, mark_ticks
 from ml.preprocessing.clock import Clock
 from ml.preprocessing.filters import Ticks
 from ml.preprocessing.pose.squats import NEEDED, find_squats
@@ -43,7 +43,7 @@ class Segments:
 
 
 def segments_of(common: Spans, segmentation: Segmentation, streams: Mapping[str, Ticks], *, rate_hz: float) -> Segments:
-    """Cut a recording by windows, whole stretches, repetitions or the deepest points of squats.
+    """Cut a recording by windows, whole stretches, ticks, repetitions or the deepest points of squats.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def segments_of(common: Spans, segmentation: Segmentation, streams: Mapping[str,
 
 
 def marked_segments(common: Spans, segmentation: Segmentation, marks: Marks, *, clock: Clock) -> Segments:
-    """Cut a recording where its annotations say; every segment has the label of its annotation.
+    """Cut a recording where its annotations say, or tick by tick; every segment has the label of its annotation.
 
     Parameters
     ----------
@@ -83,6 +83,9 @@ def marked_segments(common: Spans, segmentation: Segmentation, marks: Marks, *, 
     -------
     Segments
     """
+    if segmentation.by == "frame":
+        ticks = cut_spans(common, segmentation, rate_hz=1e9 / float(clock.period_ns))
+        return Segments(ticks, mark_ticks(ticks, marks, clock=clock), statement=marks.statement)
     spans, used, statement = cut_marks(common, marks, segmentation, clock=clock)
     return Segments(spans, tuple(marks.labels[number] for number in used), statement=statement)
 

@@ -23,6 +23,7 @@ from ml.code_version import code_version
 from ml.preprocessing.augmentation import ORIGINAL, augment, copies_of
 from ml.preprocessing.baseline import baselines_of, beside_baselines
 from ml.preprocessing.originals import cut_segments
+from ml.preprocessing.recordings import codes, run_starts
 from ml.preprocessing.selection import SELECTED_FROM, Selection, answers, find_task, fingerprint, recipe_json, select_segments
 from ml.preprocessing.sources import find_source
 from ml.preprocessing.splits import Row, SplitPlan, plan_splits
@@ -403,7 +404,11 @@ def _split_rows(segments: pa.Table, recipe: Task) -> list[Row]:
     who, recording, segment = (segments[name].to_pylist() for name in ("participant", "recording_id", "segment_id"))
     described = {text: json.loads(text) for text in pc.unique(segments["described"]).to_pylist()}
     told = (described[text] for text in segments["described"].to_pylist())
-    return [Row(*values) for values in zip(who, recording, answers(segments, recipe), segment, told, strict=True)]
+    starts = run_starts(codes(segments["recording_id"])[0])
+    beside = np.diff(starts, append=segments.num_rows)
+    position = np.arange(segments.num_rows) - np.repeat(starts, beside)
+    placed = position.tolist(), np.repeat(beside, beside).tolist()
+    return [Row(*values) for values in zip(who, recording, answers(segments, recipe), segment, told, *placed, strict=True)]
 
 
 def _folds_of(names: Mapping[str, _Texts]) -> tuple[str, ...]:

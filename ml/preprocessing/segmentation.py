@@ -74,7 +74,7 @@ def common_spans(streams: Sequence[Spans]) -> Spans:
 
 
 def cut_spans(spans: Spans, segmentation: Segmentation, *, rate_hz: float) -> Spans:
-    """Cut gap-free runs into segments.
+    """Cut gap-free runs into segments by windows, as a whole, or tick by tick.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def cut_spans(spans: Spans, segmentation: Segmentation, *, rate_hz: float) -> Sp
     segmentation : Segmentation
         ``recording``: every run of at least `min_seconds` is one segment. ``window``: windows of `seconds` whose neighbours
         share `overlap`, none across a gap; what is left at a run's end is one more, shorter window if it lasts
-        `min_seconds`, else it is not used.
+        `min_seconds`, else it is not used. ``frame``: every tick is a segment by itself.
     rate_hz : float
         Rate of the clock, in Hz.
 
@@ -99,6 +99,8 @@ def cut_spans(spans: Spans, segmentation: Segmentation, *, rate_hz: float) -> Sp
     >>> cut.first.tolist(), cut.steps.tolist()
     ([100, 130, 160, 190], [60, 60, 60, 55])
     """
+    if segmentation.by == "frame":
+        return _ticks(spans)
     shortest = max(2, int(np.ceil(segmentation.min_seconds * rate_hz - 1e-6)))
     if segmentation.seconds is None:
         kept = spans.steps >= shortest
@@ -124,6 +126,12 @@ def method_of(segmentation: Segmentation) -> str:
     if segmentation.by == "repetition":
         return f"repetition {segmentation.min_seconds:g}s to {segmentation.max_seconds:g}s"
     return segmentation.by
+
+
+def _ticks(spans: Spans) -> Spans:
+    before = np.repeat(np.cumsum(spans.steps) - spans.steps, spans.steps)
+    first = np.repeat(spans.first, spans.steps) + np.arange(len(before)) - before
+    return Spans(first, np.ones(len(first), np.int64))
 
 
 def _windows(spans: Spans, window: int, stride: int, shortest: int) -> Spans:

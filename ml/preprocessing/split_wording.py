@@ -10,30 +10,43 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from studies.splitting import SEGMENT, AuthorsSplit, Split
+from studies.splitting import BLOCK, POSITION, SEGMENT, AuthorsSplit, Split
+
+#: What is added where the folds are consecutive parts of the recordings that are not held out.
+OF_BLOCKS = (
+    "The folds are consecutive parts of the recordings that teach, with neighbours on both sides: their scores choose among the "
+    "families, and hold for nothing else."
+)
+_BY_BLOCK = (
+    "Every recording was cut into consecutive blocks, and the same block of all recordings is tested together: where recordings "
+    "go on from one person to the next, nearly everybody is on one side only. "
+)
 
 
-def protocol_of(split: Split | AuthorsSplit, fold: npt.NDArray[np.int64]) -> str:
+def protocol_of(split: Split | AuthorsSplit, fold: npt.NDArray[np.int64], *, groups: int) -> str:
     """Say how a split was made.
 
     Parameters
     ----------
     split : Split or AuthorsSplit
-    fold : ndarray of int64, shape (groups,)
-        Fold of each group, -1 in the test.
+    fold : ndarray of int64, shape (n,)
+        Fold of each group, or of each block where those are the folds; -1 in the test.
+    groups : int
+        How many groups there are.
     """
-    group, number, taught = split.group, int(fold.max()) + 1, int((fold >= 0).sum())
+    number, taught, held_out = int(fold.max()) + 1, int((fold >= 0).sum()), int((fold < 0).sum())
+    group = split.group if isinstance(split, AuthorsSplit) or split.folds_by is None else split.folds_by
     if split.folds == "leave_one_out":
         turns = f"leave one {group} out ({number} {group}s)"
     else:
         turns = f"{number}-fold cross-validation by {group}, stratified by label ({taught} {group}s)"
-    held_out = len(fold) - taught
     if not held_out:
         return turns
+    group = split.group
     if isinstance(split.test, tuple):
-        out = f"{group} {_listed(split.test)} held out for the test ({held_out} of {len(fold)} {group}s)"
+        out = f"{group} {_listed(split.test)} held out for the test ({held_out} of {groups} {group}s)"
     else:
-        out = f"{held_out} of {len(fold)} {group}s held out for the test"
+        out = f"{held_out} of {groups} {group}s held out for the test"
     return f"{out}; {turns} on the others" if number > 1 else f"{out}, no cross-validation"
 
 
@@ -94,6 +107,11 @@ def statement_of_other_groups(
     """
     if group == SEGMENT:
         said = "Segments of one recording are taught and tested: the scores say nothing about a recording that is new."
+    elif group == POSITION:
+        said = (
+            "What stands beside a segment in its recording is taught, and the segment tested: the scores say nothing about a "
+            "recording that is new."
+        )
     elif target != "label" and honest:
         asked = "who of them it is" if target == "participant" else "who of them it is and what they do"
         said = (
@@ -114,6 +132,8 @@ def statement_of_other_groups(
         )
     else:
         said = f"The scores are for {group}s, and so for people, whom the model never saw in training."
+    if group == BLOCK:
+        said = _BY_BLOCK + said
     if alone:
         said += f" Of {_listed(alone)} there is one {group} only, which is either taught or tested."
     if one_sided:

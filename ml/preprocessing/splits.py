@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from ml.preprocessing.split_wording import protocol_of, statement_of, statement_of_other_groups
-from studies.splitting import SEGMENT, AuthorsSplit, Split
+from ml.preprocessing.split_wording import OF_BLOCKS, protocol_of, statement_of, statement_of_other_groups
+from studies.splitting import BLOCK, POSITION, SEGMENT, AuthorsSplit, Split
 from studies.study import Target
 from warehouse.errors import Reason, TrainingRefused, did_you_mean
 
@@ -37,6 +37,8 @@ class Row:
     segment_id : str
     described : mapping of str to str
         What the manifest says of the recording: its session, and further columns.
+    position, beside : int
+        Place of the segment in the order of its recording, from 0, and how many that has.
     """
 
     participant: str
@@ -44,6 +46,32 @@ class Row:
     label: str
     segment_id: str = ""
     described: Mapping[str, str] = field(default_factory=dict)
+    position: int = 0
+    beside: int = 1
+
+
+@dataclass(frozen=True)
+class _Naming:
+    """How the group of a segment is called: as the study says, or by consecutive parts of what is not held out."""
+
+    group: str
+    blocks: int
+    held_out: frozenset[str] | None = None
+
+    def of(self, row: Row) -> str:
+        name = self._of(row, self.group)
+        return name if self.held_out is None or name in self.held_out else self._of(row, BLOCK)
+
+    def _of(self, row: Row, group: str) -> str:
+        if group == BLOCK:
+            return f"block {row.position * self.blocks // row.beside + 1} of {self.blocks}"
+        own = {
+            "participant": row.participant,
+            "recording": row.recording_id,
+            SEGMENT: row.segment_id,
+            POSITION: f"position {row.position + 1}",
+        }
+        return own[group] if group in own else row.described[group]
 
 
 @dataclass(frozen=True)
@@ -52,7 +80,7 @@ class SplitPlan:
 
     Parameters
     ----------
-    group : str
+    naming : _Naming
         What is kept together, as the study says; ``recording`` where that would not be honest by participant.
     split : mapping of str to str
         For every group ``train`` or ``test``, or ``fold_<n>`` where every fold is tested once.
@@ -66,16 +94,21 @@ class SplitPlan:
         What the scores mean, or why no honest split exists, in plain words.
     """
 
-    group: str
+    naming: _Naming
     split: Mapping[str, str]
     fold: Mapping[str, int]
     honest: bool
     protocol: str
     statement: str
 
+    @property
+    def group(self) -> str:
+        """What is kept together."""
+        return self.naming.group
+
     def group_of(self, row: Row) -> str:
         """Return the group that a segment belongs to."""
-        return _group_of(row, self.group)
+        return self.naming.of(row)
 
 
 def plan_splits(rows: Sequence[Row], split: Split | AuthorsSplit, *, seed: int, target: Target = "label") -> SplitPlan:
@@ -105,19 +138,26 @@ def plan_splits(rows: Sequence[Row], split: Split | AuthorsSplit, *, seed: int, 
     Raises
     ------
     TrainingRefused
-        Fewer than two labels, two groups or four recordings; recordings of no known group; a held out group that is not there.
+        Fewer than two labels or two groups, or fewer than four recordings where those are dealt out; recordings of no known
+        group; a held out group that is not there.
     """
     if isinstance(split, Split):
-        _refuse_too_little(rows, split.group)
+        _refuse_too_little(rows, split)
     people = _people(rows)
     by_person = isinstance(split, Split) and split.group == "participant"
     honest = sum(len(names) >= 2 for names in people.values()) >= 2
     if by_person and not honest:
         split = split.model_copy(update=_by_recording(split))
     _refuse_unknown_groups(rows, split)
-    names, counts, labels = _count(rows, split.group, seed)
+    naming = _Naming(split.group, split.folds if isinstance(split.folds, int) else 1)
+    names, counts, labels = _count(rows, naming, seed)
+    groups = len(names)
     _refuse_unusable_test(names, split)
     test = np.isin(names, split.test) if isinstance(split.test, tuple) else _held_out(counts, split.test)
+    if isinstance(split, Split) and split.folds_by:
+        naming = replace(naming, held_out=frozenset(np.array(names)[test].tolist()))
+        names, counts, labels = _count(rows, naming, seed)
+        test = np.isin(names, list(naming.held_out or ()))
     fold = np.full(len(names), -1)
     fold[~test] = _folds([name for name, out in zip(names, test, strict=True) if not out], counts[~test], split.folds)
     one_sided = [f"'{label}'" for label, uncovered in zip(labels, _uncovered(counts, fold), strict=True) if uncovered]
@@ -125,13 +165,13 @@ def plan_splits(rows: Sequence[Row], split: Split | AuthorsSplit, *, seed: int, 
     if by_person:
         statement = statement_of(people, one_sided, honest=honest)
     else:
-        honest, statement = _of_other_groups(rows, split.group, of_group, one_sided, target)
+        honest, statement = _of_other_groups(rows, naming, of_group, one_sided, target)
     return SplitPlan(
-        group=split.group,
+        naming=naming,
         split={name: _split_name(number, testing=bool(test.any())) for name, number in of_group.items()},
         fold=of_group,
         honest=honest,
-        protocol=protocol_of(split, fold),
+        protocol=protocol_of(split, fold, groups=groups),
         statement=statement,
     )
 
@@ -143,45 +183,45 @@ def _by_recording(split: Split | AuthorsSplit) -> dict[str, object]:
 
 
 def _of_other_groups(
-    rows: Sequence[Row], group: str, fold: Mapping[str, int], one_sided: Sequence[str], target: Target
+    rows: Sequence[Row], naming: _Naming, fold: Mapping[str, int], one_sided: Sequence[str], target: Target
 ) -> tuple[bool, str]:
     """Whether the scores of a split by something else than the participant are honest, and what they mean."""
     sides: dict[str, dict[str, set[int]]] = {"participant": {}, "session": {}}
     for row in rows:
-        side = fold[_group_of(row, group)]
+        side = fold[naming.of(row)]
+        if naming.held_out is not None:
+            side = min(side, 0)  # the test decides; its folds only choose among the families
         sides["participant"].setdefault(row.participant, set()).add(side)
         session = row.described.get("session", row.recording_id)
         sides["session"].setdefault(f"{row.participant} {session}", set()).add(side)
     shared = {what: sum(len(found) > 1 for found in of.values()) for what, of in sides.items()}
     known = len(sides["participant"])
-    honest = group != SEGMENT and (not shared["session"] if target != "label" else known == 1 or not shared["participant"])
+    apart = known == 1 or not shared["participant"] if target == "label" else not shared["session"]
+    honest = apart and naming.group not in (SEGMENT, POSITION)
     statement = statement_of_other_groups(
-        group,
+        naming.group,
         target=target,
         participants=known,
         shared=shared["participant"],
         honest=honest,
         one_sided=one_sided,
-        alone=_of_one_group(rows, group) if target != "label" else [],
+        alone=_of_one_group(rows, naming) if target != "label" else [],
     )
+    if naming.held_out is not None:
+        statement += f" {OF_BLOCKS}"
     return honest, statement
 
 
-def _of_one_group(rows: Sequence[Row], group: str) -> list[str]:
+def _of_one_group(rows: Sequence[Row], naming: _Naming) -> list[str]:
     """People of whom there is one group only, which cannot be taught and tested."""
     found: dict[str, set[str]] = {}
     for row in rows:
-        found.setdefault(row.participant, set()).add(_group_of(row, group))
+        found.setdefault(row.participant, set()).add(naming.of(row))
     return [f"'{person}'" for person, groups in sorted(found.items()) if len(groups) == 1]
 
 
-def _group_of(row: Row, group: str) -> str:
-    own = {"participant": row.participant, "recording": row.recording_id, SEGMENT: row.segment_id}
-    return own[group] if group in own else row.described[group]
-
-
 def _refuse_unknown_groups(rows: Sequence[Row], split: Split | AuthorsSplit) -> None:
-    if split.group in ("participant", "recording", SEGMENT):
+    if split.group in ("participant", "recording", SEGMENT, POSITION, BLOCK):
         return
     nameless = {row.recording_id for row in rows if not row.described.get(split.group)}
     if nameless:
@@ -211,7 +251,8 @@ def _refuse_unusable_test(names: Sequence[str], split: Split | AuthorsSplit) -> 
     raise TrainingRefused(Reason("held_out_unusable", sentence, remedy=remedy))
 
 
-def _refuse_too_little(rows: Sequence[Row], group: str) -> None:
+def _refuse_too_little(rows: Sequence[Row], split: Split) -> None:
+    group = split.group
     labels = sorted({row.label for row in rows})
     participants = sorted({row.participant for row in rows})
     recordings = len({row.recording_id for row in rows})
@@ -222,9 +263,9 @@ def _refuse_too_little(rows: Sequence[Row], group: str) -> None:
     if group == "participant" and len(participants) < 2:
         only = f"all are of {participants[0]}" if participants else "there is nobody"
         faults.append(("too_few_participants", f"a score needs two participants or more; of the accepted recordings {only}"))
-    if group != "participant" and rows and len({row.described.get(group, row.recording_id) for row in rows}) < 2:
+    if group not in ("participant", BLOCK) and rows and len({row.described.get(group, row.recording_id) for row in rows}) < 2:
         faults.append(("too_few_groups", f"a score needs two groups or more; all accepted recordings are of one {group}"))
-    if recordings < _FEWEST_RECORDINGS:
+    if recordings < _FEWEST_RECORDINGS and group != BLOCK and not isinstance(split.test, tuple):
         sentence = f"a split needs {_FEWEST_RECORDINGS} recordings or more; {recordings} can be used"
         faults.append(("too_few_recordings", sentence))
     if faults:
@@ -239,9 +280,9 @@ def _people(rows: Sequence[Row]) -> dict[str, list[str]]:
     return {label: sorted(found[label]) for label in sorted(found)}
 
 
-def _count(rows: Sequence[Row], group: str, seed: int) -> tuple[list[str], _Counts, list[str]]:
+def _count(rows: Sequence[Row], naming: _Naming, seed: int) -> tuple[list[str], _Counts, list[str]]:
     """Groups in an order that only seed and names decide, their segments by label, and the labels, sorted."""
-    names, of_group = np.unique([_group_of(row, group) for row in rows], return_inverse=True)
+    names, of_group = np.unique([naming.of(row) for row in rows], return_inverse=True)
     labels, of_label = np.unique([row.label for row in rows], return_inverse=True)
     counts = np.zeros((len(names), len(labels)), np.int64)
     np.add.at(counts, (of_group, of_label), 1)

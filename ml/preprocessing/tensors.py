@@ -17,7 +17,7 @@ from ml.preprocessing.clock import Clock
 from ml.preprocessing.cutting import segments_of, unmarked
 from ml.preprocessing.filters import Ticks, prepare
 from ml.preprocessing.fixed_length import stretch
-from ml.preprocessing.pose.derived import distances_between, images_in
+from ml.preprocessing.pose.derived import centred, distances_between, images_in
 from ml.preprocessing.pose.distances import PAIRS
 from ml.preprocessing.pose.images import CHANNELS, ROWS
 from ml.preprocessing.resampling import Piece, magnitude, resample, resample_quaternions
@@ -51,20 +51,24 @@ class Cut:
         return len(self.start_ns)
 
 
+#: Channels that `derive` puts in place of those of the streams.
+_REPLACED_BY = {"distances": PAIRS, "images": CHANNELS}
+
+
 def channel_names(inputs: Input) -> tuple[str, ...]:
     """Return the channels of an example in order, as ``<stream>.<axis>``.
 
     With ``magnitude`` each stream ends in ``<stream>.norm``, its vector's length; orientation has none, since the norm of
     a unit quaternion is always one. With ``gravity`` each accelerometer is followed by the two streams made out of it.
-    What `derive` makes replaces the streams: distances are named ``<joint>-<joint>``, columns of images ``image.x<column>``.
+    Distances and images replace the streams: they are named ``<joint>-<joint>``, their columns ``image.x<column>``.
 
     Examples
     --------
     >>> channel_names(Input(streams=("gyroscope",), rate_hz=50, magnitude=True))
     ('gyroscope.x', 'gyroscope.y', 'gyroscope.z', 'gyroscope.norm')
     """
-    if inputs.derive:
-        return PAIRS if inputs.derive == "distances" else CHANNELS
+    if inputs.derive in _REPLACED_BY:
+        return _REPLACED_BY[inputs.derive]
     return tuple(
         f"{stream}.{axis}"
         for stream in inputs.all_streams()
@@ -137,9 +141,11 @@ def cut(streams: Mapping[str, Ticks], segments: Spans, task: Task) -> _Floats:
     prepared = prepare(streams, inputs)
     if inputs.derive == "images":
         return images_in(prepared, segments, length)
-    if inputs.derive:
+    if inputs.derive == "distances":
         derived = distances_between(prepared)
         return stretch(derived.values, np.searchsorted(derived.at, segments.first), segments.steps, length)
+    if inputs.derive == "centred":
+        prepared = centred(prepared)
     signals = np.empty((len(segments), length, len(channel_names(inputs))), np.float32)
     column = 0
     for stream, ticks in prepared.items():

@@ -118,15 +118,29 @@ _OPERATING = ("label", "auc", "threshold", "sensitivity", "specificity", "youden
 
 def _tiles(quoted: Evaluation, version: ModelVersion) -> list[tuple[str, str, str]]:
     scores = quoted.overall()
-    ranges = {name: f"{ends.low:.3f} to {ends.high:.3f}, with other participants" for name, ends in quoted.intervals.items()}
+    ranges = {
+        name: f"{ends.low:.3f} to {ends.high:.3f}, with other {quoted.interval_of}" for name, ends in quoted.intervals.items()
+    }
     return [
         *_said_in_error(quoted, scores),
         ("macro F1", f"{scores['macro_f1']:.3f}", ranges.get("macro_f1", "")),
         ("accuracy", f"{scores['accuracy']:.3f}", ranges.get("accuracy", "")),
+        *_of_recordings(scores, quoted.interval_of),
         ("macro F1 of the worst participant", f"{scores['worst_participant_f1']:.3f}", ""),
         ("participants tested", f"{len(quoted.participant_f1)}", ""),
         ("seconds of training", f"{version.train_seconds:.1f}", ""),
     ]
+
+
+def _of_recordings(scores: Mapping[str, float], interval_of: str) -> list[tuple[str, str, str]]:
+    """What is right of recordings that are answered by the mean over their examples."""
+    if "recordings" not in scores:
+        return []
+    told = f"of {scores['recordings']:.0f}, each answered by the mean over its examples"
+    if "recording_accuracy_low" in scores:
+        ends = (scores[f"recording_accuracy_{end}"] for end in ("low", "high"))
+        told += "; {:.3f} to {:.3f}, with other {}".format(*ends, interval_of)
+    return [("accuracy of whole recordings", f"{scores['recording_accuracy']:.3f}", told)]
 
 
 def _said_in_error(quoted: Evaluation, scores: Mapping[str, float]) -> list[tuple[str, str, str]]:

@@ -143,3 +143,39 @@ def test_what_was_told_good_in_error_comes_before_every_other_figure() -> None:
 def test_a_positive_that_is_never_said_is_never_said_in_error() -> None:
     answers = Answers(np.array(["a", "b"]), np.array(["P1", "P2"]), np.eye(2), ["a", "b"])
     assert evaluate(answers, protocol="test", positive="good").overall()["false_positive_rate"] == 0
+
+
+def _frames(right: list[int], *, each: int = 10, blocks: int | None = None) -> Evaluation:
+    """Recordings r0, r1, … of one unknown person, of each of which so many of its frames are answered rightly."""
+    truth = np.repeat([CLASSES[number % 2] for number in range(len(right))], each)
+    wrong = np.concatenate([np.arange(each) >= count for count in right])
+    told = np.where(wrong, np.where(truth == "a", "b", "a"), truth)
+    recordings = np.repeat([f"r{number}" for number in range(len(right))], each)
+    answers = Answers(
+        truth,
+        np.repeat("unknown", len(truth)),
+        np.where(told[:, None] == CLASSES, 0.7, 0.1),
+        CLASSES,
+        units=recordings if blocks is None else np.tile([f"b{number}" for number in range(blocks)], len(truth) // blocks),
+        unit="recordings",
+        recordings=recordings,
+    )
+    return evaluate(answers, protocol="test")
+
+
+def test_whole_recordings_are_answered_by_the_mean_over_their_frames_with_an_interval_over_them() -> None:
+    found = _frames([10, 9, 6, 2, 8, 7])
+    scores = found.overall()
+    assert scores["recordings"] == 6
+    assert scores["recording_accuracy"] == pytest.approx(5 / 6)
+    assert scores["recording_accuracy_low"] < 5 / 6 <= scores["recording_accuracy_high"] == 1
+    assert scores["accuracy"] == pytest.approx(42 / 60)
+    assert scores["accuracy_low"] < 0.7 < scores["accuracy_high"]
+    assert Evaluation.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_recordings_whose_frames_are_in_several_groups_are_not_answered_as_a_whole() -> None:
+    assert "recordings" in _frames([10, 8]).overall()
+    found = _frames([10, 8], blocks=5).overall()
+    assert "recordings" not in found
+    assert found["accuracy_low"] < 0.9 < found["accuracy_high"]

@@ -296,3 +296,54 @@ def test_many_thousands_of_segments_can_be_split_by_themselves() -> None:
     rows = [Row(f"P{number % 20}", f"r{number // 50}", "abc"[number % 3], f"s{number}") for number in range(20_000)]
     plan = plan_splits(rows, AuthorsSplit(group="segment", test=0.2, folds=5), seed=1)
     assert sum(side == "test" for side in plan.split.values()) == 4000
+
+
+def _in_order(counts: dict[str, int]) -> list[Row]:
+    """Segments of recordings of one label each, in their order; nobody knows whose they are."""
+    return [
+        Row("unknown", name, name[0], f"{name}-{place}", {"session": name}, place, count)
+        for name, count in counts.items()
+        for place in range(count)
+    ]
+
+
+@given(st.lists(st.integers(5, 40), min_size=2, max_size=5), st.integers(2, 5))
+def test_blocks_are_consecutive_even_and_the_same_part_of_every_recording(counts: list[int], folds: int) -> None:
+    rows = _in_order({f"{'ab'[number % 2]}{number}": count for number, count in enumerate(counts)})
+    plan = plan_splits(rows, Split(group="block", folds=folds), seed=1)
+    for name in {row.recording_id for row in rows}:
+        blocks = [plan.group_of(row) for row in rows if row.recording_id == name]
+        assert blocks == sorted(blocks)
+        sizes = [blocks.count(block) for block in dict.fromkeys(blocks)]
+        assert len(sizes) == folds
+        assert max(sizes) - min(sizes) <= 1
+    assert sorted(plan.fold.values()) == list(range(folds))
+    assert plan.honest
+    assert "consecutive blocks" in plan.statement
+
+
+def test_the_authors_may_deal_out_places_in_the_order_of_recordings_which_is_never_honest() -> None:
+    rows = _in_order({"good": 20, "bad": 20})
+    plan = plan_splits(rows, AuthorsSplit(group="position", folds=5), seed=1)
+    folds = [plan.fold[plan.group_of(row)] for row in rows]
+    assert folds[:20] == folds[20:]
+    assert np.bincount(folds).tolist() == [8] * 5
+    assert not plan.honest
+    assert "stands beside a segment" in plan.statement
+
+
+def test_two_recordings_are_enough_where_one_is_the_test_and_the_other_is_cut_into_folds() -> None:
+    rows = [
+        Row("unknown", name, "ab"[place // 3 % 2], f"{name}-{place}", {"session": name}, place, 30)
+        for name in ("train", "test")
+        for place in range(30)
+    ]
+    plan = plan_splits(rows, Split(group="session", test=("test",), folds=3, folds_by="block"), seed=1)
+    folds = [plan.fold[plan.group_of(row)] for row in rows]
+    assert folds[30:] == [-1] * 30
+    assert sorted(np.diff(np.flatnonzero(np.diff(folds[:30]))).tolist()) == [10]
+    assert set(folds[:30]) == {0, 1, 2}
+    assert plan.honest
+    assert "1 of 2 sessions" in plan.protocol
+    assert "3-fold cross-validation by block" in plan.protocol
+    assert "choose among the families" in plan.statement

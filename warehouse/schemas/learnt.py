@@ -278,7 +278,10 @@ LEARNT = (
                 "metric",
                 TEXT,
                 "false_positives and false_positive_rate (examples of other labels that were given the task's positive one), "
-                "accuracy, precision, recall, f1, macro_f1, support, mean_ or worst_participant_accuracy, or a confusion count.",
+                "accuracy, precision, recall, f1, macro_f1, support, mean_ or worst_participant_accuracy, a confusion count; "
+                "accuracy_ and macro_f1_low and _high: the 95 % interval over participants, or over the split's groups or "
+                "consecutive parts of what is tested where nothing larger is known; recordings, and recording_accuracy and "
+                "recording_macro_f1 with their _low and _high: whole recordings answered by the mean over their examples.",
             ),
             Column("label", TEXT, "True label; null for a score over all labels."),
             Column("predicted", TEXT, "Predicted label, for confusion; else null."),

@@ -6,7 +6,7 @@ Belongs here: streams to one signal, for training and inference alike. The arith
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial, reduce
 
 import numpy as np
@@ -16,7 +16,8 @@ from ml.preprocessing.filters import Ticks
 from ml.preprocessing.pose.distances import pairwise_distances
 from ml.preprocessing.pose.images import COLUMNS, ROWS, draw_poses
 from ml.preprocessing.segmentation import Spans
-from studies.sensors import stream_name
+from studies.preparation import TRUNK
+from studies.sensors import sensor_of, stream_name
 from studies.skeletons import JOINTS
 
 
@@ -33,7 +34,7 @@ def distances_between(streams: Mapping[str, Ticks]) -> Ticks:
     Ticks
         `values` of shape (n, 171), in metres, channels as in `ml.preprocessing.pose.distances.PAIRS`.
     """
-    at, together, starts = _together(streams)
+    at, together, starts = _together([streams[name] for name in _JOINT_STREAMS])
     return Ticks(at, pairwise_distances(together), starts)
 
 
@@ -53,18 +54,46 @@ def images_in(streams: Mapping[str, Ticks], segments: Spans, length: int) -> npt
     ndarray of float32, shape (n, length × 192, 108)
         The images of a segment one under the other, 0 to 255.
     """
-    at, together, _ = _together(streams)
+    at, together, _ = _together([streams[name] for name in _JOINT_STREAMS])
     first = np.searchsorted(at, segments.first)
     chosen = first[:, np.newaxis] + np.rint(np.linspace(0, 1, length) * (segments.steps - 1)[:, np.newaxis]).astype(np.int64)
     images = draw_poses(together[chosen.ravel()])
     return images.reshape(len(segments), length * ROWS, COLUMNS).astype(np.float32)
 
 
+def centred(streams: Mapping[str, Ticks]) -> dict[str, Ticks]:
+    """Return joints as seen from between the hips, in lengths of the trunk, tick by tick.
+
+    Where somebody stands in the picture and how near they are is taken away, turns are not. The trunk runs from between the
+    hips to between the shoulders; where it shrinks to nothing a thousandth of the stream's unit stands for it.
+
+    Parameters
+    ----------
+    streams : mapping of str to Ticks
+        Joints or keypoints on one clock, with those of `studies.preparation.TRUNK` among them.
+
+    Returns
+    -------
+    dict of str to Ticks
+        The same streams, at the ticks that all of them have.
+    """
+    at, together, starts = _together(list(streams.values()))
+    sensor, names = sensor_of(next(iter(streams))), list(streams)
+    left, right, *shoulders = (together[:, names.index(stream_name(sensor, part))] for part in TRUNK)
+    origin = (left + right) / 2
+    trunk = np.linalg.norm(sum(shoulders) / 2 - origin, axis=1)
+    seen = (together - origin[:, np.newaxis]) / np.maximum(trunk, _NO_TRUNK)[:, np.newaxis, np.newaxis]
+    return {name: Ticks(at, seen[:, number], starts) for number, name in enumerate(names)}
+
+
+_JOINT_STREAMS = tuple(stream_name("joint", name) for name in JOINTS)
+_NO_TRUNK = np.float32(1e-3)
+
+
 def _together(
-    streams: Mapping[str, Ticks],
+    joints: Sequence[Ticks],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Ticks that all joints have, the joints at them, shape (n, 19, 3), and where pieces begin."""
-    joints = [streams[stream_name("joint", name)] for name in JOINTS]
+    """Ticks that all joints have, the joints at them, shape (n, joints, 3), and where pieces begin."""
     at = reduce(partial(np.intersect1d, assume_unique=True), (joint.at for joint in joints))
     together = np.stack([joint.values[np.searchsorted(joint.at, at)] for joint in joints], axis=1)
     starts = np.unique(np.concatenate([np.searchsorted(at, joint.at[joint.starts]) for joint in joints]))
