@@ -138,8 +138,8 @@ def _of_recordings(scores: Mapping[str, float], interval_of: str) -> list[tuple[
         return []
     told = f"of {scores['recordings']:.0f}, each answered by the mean over its examples"
     if "recording_accuracy_low" in scores:
-        ends = (scores[f"recording_accuracy_{end}"] for end in ("low", "high"))
-        told += "; {:.3f} to {:.3f}, with other {}".format(*ends, interval_of)
+        low, high = scores["recording_accuracy_low"], scores["recording_accuracy_high"]
+        told += f"; {low:.3f} to {high:.3f}, with other {interval_of}"
     return [("accuracy of whole recordings", f"{scores['recording_accuracy']:.3f}", told)]
 
 
