@@ -211,7 +211,7 @@ def _read(
     reading = _reading(capture, Hints.of(study, timezone=timezone))
     marks = [beside[path] for path in sorted({normal_path(file.annotations or "") for file in files}) if path in beside]
     if marks and any(stream.t_ns.size for stream in reading.streams):
-        recorded = Recorded(reading.streams, files[0].label or "", timezone or study.formats.timezone)
+        recorded = Recorded(reading.streams, files[0].label or "", timezone or study.formats.timezone, reading.poses)
         reading = _with_annotations(reading, marks, recorded, study)
     inputs = sorted(reading.streams, key=attrgetter("name"))
     size = sum(stream.values.nbytes for stream in inputs)

@@ -144,12 +144,21 @@ class VideoFacts:
 
 @dataclass(frozen=True)
 class Annotation:
-    """A labelled stretch as delivered; an instant when start and end are equal. Times in ns UTC."""
+    """A labelled stretch as delivered; an instant when start and end are equal. Times in ns UTC.
+
+    Parameters
+    ----------
+    start_ns, end_ns : int
+    label, source : str
+    mid_ns : int or None
+        Of a squat its deepest frame, where that was labelled.
+    """
 
     start_ns: int
     end_ns: int
     label: str
     source: str
+    mid_ns: int | None = None
 
 
 @dataclass(frozen=True)

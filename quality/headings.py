@@ -39,6 +39,7 @@ READING: Mapping[str, str] = {
     "annotations_of_another_file": "Marked stretches that belong to another recording",
     "annotations_overlap": "Marked stretches overlap",
     "annotations_unknown": "A file of marked stretches of an unknown kind",
+    "annotations_without_frames": "Squats were marked by frames in a recording that has none",
     "aspect_unknown": "The shape of the picture is not known",
     "blocks_damaged": "Parts of the file are damaged",
     "calibration_missing": "The device file lacks its calibration",

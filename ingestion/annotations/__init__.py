@@ -7,10 +7,11 @@ module with ``sniff(file)`` and ``read(file, recording)`` and add it to `KINDS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from ingestion.annotations import stretches, windows
+from ingestion.annotations import squats, stretches, windows
 from ingestion.annotations.marked import Marked, Recorded
 from ingestion.readers.interface import DeviceFile
 from ingestion.recording import Annotation, Finding
@@ -21,10 +22,14 @@ from warehouse.errors import Reason, UnreadableFile, did_you_mean
 KINDS: tuple[tuple[Callable[[DeviceFile], bool], Callable[[DeviceFile, Recorded], Marked]], ...] = (
     (windows.sniff, windows.read),
     (stretches.sniff, stretches.read),
+    (squats.sniff, squats.read),
 )
 
 _NS_PER_S = 1_000_000_000
-_WANTED = "a CSV with columns start, end and label, or a JSON with windows that have start_sample and end_sample"
+_WANTED = (
+    "a CSV with columns start, end and label, a JSON with windows that have start_sample and end_sample, or a YAML of squats "
+    "that have start, mid and end"
+)
 
 
 def read_annotations(file: DeviceFile, recorded: Recorded, study: Study) -> tuple[list[Annotation], list[Finding]]:
@@ -62,9 +67,10 @@ def _inside(marked: Marked, recorded: Recorded) -> tuple[list[Annotation], list[
     first, last = recorded.first_ns, recorded.last_ns
     for annotation, place in zip(marked.annotations, marked.places, strict=True):
         start, end = max(annotation.start_ns, first), min(annotation.end_ns, last)
-        if annotation.end_ns < first or annotation.start_ns > last:
-            early = annotation.end_ns < first
-            apart_s = (first - annotation.end_ns if early else annotation.start_ns - last) / _NS_PER_S
+        begins, ends = (annotation.start_ns, annotation.end_ns) if annotation.mid_ns is None else (annotation.mid_ns,) * 2
+        if ends < first or begins > last:
+            early = ends < first
+            apart_s = (first - ends if early else begins - last) / _NS_PER_S
             sentence = (
                 f"'{annotation.label}' lies {apart_s:,.1f} s {'before' if early else 'after'} the recording and is left out"
             )
@@ -74,7 +80,7 @@ def _inside(marked: Marked, recorded: Recorded) -> tuple[list[Annotation], list[
             beyond_s = (annotation.end_ns - annotation.start_ns - end + start) / _NS_PER_S
             sentence = f"'{annotation.label}' reaches {beyond_s:.2f} s beyond the recording and was cut to it"
             findings.append(_warning("annotation_cut", sentence, place, "nothing to do if the recording was stopped early"))
-        kept.append(Annotation(start, end, annotation.label, annotation.source))
+        kept.append(replace(annotation, start_ns=start, end_ns=end))
     return kept, findings
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ingestion.recording import Annotation, Finding, Stream
+from ingestion.recording import Annotation, Finding, Poses, Stream
 from warehouse.errors import Reason
 
 
@@ -24,11 +24,14 @@ class Recorded:
         What the manifest calls the whole recording; empty if it does not.
     timezone : str
         Zone of local times; empty: UTC.
+    poses : sequence of Poses
+        Of a clip, with all its frames.
     """
 
     streams: Sequence[Stream]
     label: str = ""
     timezone: str = ""
+    poses: Sequence[Poses] = ()
 
     @property
     def first_ns(self) -> int:

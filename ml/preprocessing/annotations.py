@@ -96,6 +96,27 @@ def marks_of(
     return _marks(found, lonely + len(opened), unknown)
 
 
+def middles_of(mid_ns: Sequence[int], labels: Sequence[str | None], *, canonical: Callable[[str], str | None]) -> Marks:
+    """Return the labelled deepest frames of one recording as instants; what has a label that the study does not know is none.
+
+    Parameters
+    ----------
+    mid_ns : sequence of int
+        Ns since 1970 UTC.
+    labels : sequence of str or None
+        As delivered.
+    canonical : callable
+        Takes a delivered label, returns the study's or None.
+
+    Returns
+    -------
+    Marks
+    """
+    known = [(mid, canonical(label) if label else None, label) for mid, label in sorted(zip(mid_ns, labels, strict=True))]
+    unknown = Counter(label for _, own, label in known if label and own is None)
+    return _marks([(mid, mid, own) for mid, own, label in known if own or not label], 0, unknown)
+
+
 def cut_marks(common: Spans, marks: Marks, segmentation: Segmentation, *, clock: Clock) -> tuple[Spans, list[int], str]:
     """Return the ticks of marked stretches, each inside one run without a gap.
 

@@ -15,10 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.preprocessing.annotations import NO_MARKS, Marks, marks_of
+from ml.preprocessing.annotations import NO_MARKS, Marks, marks_of, middles_of
 from ml.preprocessing.blocks import Block, Extent, Readings, counting, extent_of, resample_blocks
 from ml.preprocessing.clock import Clock
-from ml.preprocessing.cutting import Segments, marked_segments, segments_of
+from ml.preprocessing.cutting import Segments, labelled_deepest, marked_segments, segments_of
 from ml.preprocessing.filters import Ticks
 from ml.preprocessing.recordings import (
     ROWS_AT_ONCE,
@@ -233,11 +233,12 @@ def _pieces(recordings: Sequence[Accepted], batch_id: str, home: Home) -> pa.Tab
 
 def _segments(batch_id: str, study: Study, home: Home) -> Iterator[tuple[pa.Table, pa.Table]]:
     """The segments of every recording for every task, and how it was cut; tasks that borrow come last."""
-    marks = _marks(batch_id, study, home)
+    marks, middles = _marks(batch_id, study, home)
     borrowing = {name: least for name, task in study.tasks.items() if (least := task.segment.borrow) is not None}
     own = {name: task for name, task in study.tasks.items() if name not in borrowing}
     found = []
-    for cut in _cut(batch_id, study, home, {name: (task, marks) for name, task in own.items()}):
+    marked = {name: (task, middles if task.segment.by == "deepest" else marks) for name, task in own.items()}
+    for cut in _cut(batch_id, study, home, marked):
         found.append(cut[0])
         yield cut
     if borrowing:
@@ -266,35 +267,45 @@ def _cut(
             pieces = by_stream(rows.filter(pc.field("rate_hz") == task.input.rate_hz))
             values = _values(group, batch_id, task, home) if task.segment.by in ("repetition", "deepest") else {}
             for recording in group:
-                streams = pieces.get(recording.recording_id, {})
-                if not streams.keys() >= set(task.input.streams) or not _may_teach(recording, study, task):
+                streams, own = pieces.get(recording.recording_id, {}), marks.get(recording.recording_id)
+                if not streams.keys() >= set(task.input.streams) or not _may_teach(recording, study, task, own):
                     continue
                 common = common_spans([_spans(streams[stream]) for stream in task.input.streams])
                 clock = _clock_of(streams[task.input.streams[0]], task.input.rate_hz)
                 if task.segment.by in _BY_MARKS:
-                    found = marked_segments(common, task.segment, marks.get(recording.recording_id, NO_MARKS), clock=clock)
+                    found = marked_segments(common, task.segment, NO_MARKS if own is None else own, clock=clock)
+                elif task.segment.by == "deepest" and own is not None:
+                    found = labelled_deepest(common, task.segment, own, clock=clock)
                 else:
                     ticks = values.get(recording.recording_id, {})
                     found = segments_of(common, task.segment, ticks, rate_hz=task.input.rate_hz)
                 yield _rows(recording, f"{study.study}.{name}", task, found, clock, learnt_labels(study, task))
 
 
-def _may_teach(recording: Accepted, study: Study, task: Task) -> bool:
+def _may_teach(recording: Accepted, study: Study, task: Task, marks: Marks | None) -> bool:
     """Whether a recording can have a segment of a label that the task learns from; annotations have labels of their own."""
     labels = learnt_labels(study, task)
-    return task.segment.by in _BY_MARKS or labels is None or recording.label in labels
+    own = task.segment.by in _BY_MARKS or (task.segment.by == "deepest" and marks is not None)
+    return own or labels is None or recording.label in labels
 
 
-def _marks(batch_id: str, study: Study, home: Home) -> dict[str, Marks]:
-    if not any(task.segment.by in _BY_MARKS for task in study.tasks.values()):
-        return {}
+def _marks(batch_id: str, study: Study, home: Home) -> tuple[dict[str, Marks], dict[str, Marks]]:
+    """Marked stretches, and labelled deepest frames, of every recording that has some, as far as a task asks for them."""
+    stretches: dict[str, Marks] = {}
+    middles: dict[str, Marks] = {}
+    if not {task.segment.by for task in study.tasks.values()} & {*_BY_MARKS, "deepest"}:
+        return stretches, middles
+    canonical = study.canonical_label if study.labels else str
     rows = Lake(home).read("annotations", where={"batch_id": batch_id})
-    found = {}
     for recording_id in pc.unique(rows["recording_id"]).to_pylist():
         own = rows.filter(pc.field("recording_id") == recording_id)
-        columns = (own[name].to_pylist() for name in ("start_ns", "end_ns", "label"))
-        found[recording_id] = marks_of(*columns, canonical=study.canonical_label if study.labels else str)
-    return found
+        stretches[recording_id] = marks_of(
+            *(own[name].to_pylist() for name in ("start_ns", "end_ns", "label")), canonical=canonical
+        )
+        squats = own.filter(pc.field("mid_ns").is_valid())
+        if squats.num_rows:
+            middles[recording_id] = middles_of(squats["mid_ns"].to_pylist(), squats["label"].to_pylist(), canonical=canonical)
+    return stretches, middles
 
 
 def _values(recordings: Sequence[Accepted], batch_id: str, task: Task, home: Home) -> dict[str, dict[str, Ticks]]:

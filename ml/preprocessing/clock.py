@@ -97,6 +97,11 @@ class Clock:
         near = self._near(t_ns)
         return near + 1 - (self.ticks(near + 1) > t_ns) - (self.ticks(near) > t_ns)
 
+    def nearest(self, t_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the tick nearest to each instant, of two as near the earlier, for int64 ns of shape (n,)."""
+        before = self.at_or_before(t_ns)
+        return before + (t_ns - self.ticks(before) > self.ticks(before + 1) - t_ns)
+
     def _near(self, t_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """A tick less than one period away. The first guess may miss by more, where a span has more ns than float64 holds."""
         period = float(self.period_ns)

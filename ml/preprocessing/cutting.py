@@ -90,6 +90,36 @@ def marked_segments(common: Spans, segmentation: Segmentation, marks: Marks, *, 
     return Segments(spans, tuple(marks.labels[number] for number in used), statement=statement)
 
 
+def labelled_deepest(common: Spans, segmentation: Segmentation, marks: Marks, *, clock: Clock) -> Segments:
+    """Cut a recording round the deepest frames that people labelled; every segment has the label of its squat.
+
+    Parameters
+    ----------
+    common : Spans
+    segmentation : Segmentation
+        By the deepest point.
+    marks : Marks
+        Instants, as `annotations.middles_of` returns them.
+    clock : Clock
+        The recording's.
+
+    Returns
+    -------
+    Segments
+        Without confidence: nothing was estimated.
+    """
+    assert segmentation.frames is not None  # the study was checked for it
+    begin = clock.nearest(marks.start_ns) - segmentation.frames
+    steps = 2 * segmentation.frames + 1
+    run = np.searchsorted(common.first, begin, side="right") - 1
+    whole = run >= 0
+    whole[whole] = begin[whole] + steps <= (common.first + common.steps)[run[whole]]
+    spans = Spans(begin[whole], np.full(int(whole.sum()), steps, np.int64))
+    labels = tuple(label for label, kept in zip(marks.labels, whole.tolist(), strict=True) if kept)
+    said = " ".join(filter(None, (marks.statement, _cut_off(int((~whole).sum())))))
+    return Segments(spans, labels, statement=said)
+
+
 def unmarked(segmentation: Segmentation) -> Segmentation:
     """Return how a recording without annotations is cut: as declared, and instead of annotations by repetitions.
 
@@ -140,8 +170,11 @@ def _deepest(common: Spans, segmentation: Segmentation, streams: Mapping[str, Ti
         cut_off += int((~whole).sum())
     starts = np.concatenate(first)
     spans = Spans(starts, np.full(len(starts), 2 * segmentation.frames + 1, np.int64))
-    said = f"{cut_off} squats are deepest too near to a gap or an end" if cut_off else ""
-    return Segments(spans, (None,) * len(spans), np.concatenate(confidence), said)
+    return Segments(spans, (None,) * len(spans), np.concatenate(confidence), _cut_off(cut_off))
+
+
+def _cut_off(squats: int) -> str:
+    return f"{squats} squats are deepest too near to a gap or an end" if squats else ""
 
 
 def _part(ticks: Ticks, begin: int, length: int) -> npt.NDArray[np.float32]:

@@ -12,6 +12,7 @@ from ingestion.delivery import deliver
 from ingestion.draft import draft_manifest
 from ml.preprocessing.batch import resample_batch, segment_batch
 from ml.preprocessing.examples import freeze_examples
+from ml.preprocessing.pose.bodies import keep_bodies
 from ml.preprocessing.pose.distances import PAIRS
 from quality.judging import judge_batch
 from studies import load_study
@@ -52,6 +53,26 @@ def _cohort(folder: Path) -> Path:
                 files[f"P{person}-{label}.json"] = distance_json(distances_of(squatting(150, seed=seed, deep=deep)))
     files["P9-deep.json"] = distance_json(distances_of(squatting(60, seed=99))[:, :153])
     return write(folder, files)
+
+
+def test_squats_labelled_beside_a_file_of_poses_are_kept_by_the_times_of_its_frames(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "bodies.yaml").write_text(_STUDY, encoding="utf-8")
+    labels = "P0-deep.csv:\n- {start: 0:04, mid: 1:01, end: 1:28, label: shallow}\n- {start: 2:00, mid: 4:00, end: 9:00}\n"
+    files = {"P0-deep.csv": landmark_csv(landmarks(150, deep=0.45)), "labels.yml": labels}
+    files["manifest.csv"] = "path,participant,label,annotations\nP0-deep.csv,P0,deep,labels.yml\n"
+    study, folder = load_study(tmp_path / "bodies.yaml"), write(tmp_path / "recordings", files)
+    receipt = deliver(folder, study=study, site="gym", home=home)
+    read_batch(receipt, study, home)
+    assert judge_batch(receipt.batch_id, study, home).accepted == 1
+    assert keep_bodies(receipt.batch_id, study, home) == 1
+    lake = Lake(home)
+    (squat,), t_ns = lake.read("squats").to_pylist(), lake.read("poses")["t_ns"].to_pylist()
+    assert (squat["start_ns"], squat["deepest_ns"], squat["end_ns"]) == (t_ns[4], t_ns[31], t_ns[58])
+    assert squat["source"] == "labelled"
+    (mark,) = lake.read("annotations").to_pylist()
+    assert (mark["mid_ns"], mark["label"]) == (t_ns[31], "shallow")
+    told = [row["sentence"] for row in lake.read("findings").to_pylist() if row["path"] == "labels.yml"]
+    assert told == ["end 9:00: second 9 of the clip has 0 frames; it is left out"]
 
 
 def test_files_of_poses_become_examples_of_171_distances(home: Home, tmp_path: Path) -> None:

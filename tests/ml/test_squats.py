@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ml.preprocessing.batch import resample_batch, segment_batch
 from ml.preprocessing.pose.bodies import keep_bodies
 from ml.preprocessing.pose.squats import find_in
 from studies import find_study
@@ -99,3 +100,50 @@ def test_a_body_that_hardly_stands_up_between_two_squats_ends_one_where_the_othe
     found = find_in(0.8 * (1 - sunk), 2 * sunk, rate_hz=30)
     assert len(found.deepest) == 4
     assert (found.end[:-1] <= found.start[1:]).all()
+
+
+_LABELLED = ((0.2, 24 / 30, 1.9, "bad"), (2.1, 3.1, 4.0, None), (4.0, 5.0, 5.9, "good"))
+
+
+def test_labelled_squats_go_before_those_that_are_found(home: Home) -> None:
+    streams = _streams(squatting(181), np.arange(181) / 30)
+    write_batch(home, _STUDY, "b1", [Recorded("r1", "P001", "good", streams, squats=_LABELLED[:2])])
+    assert keep_bodies("b1", _STUDY, home) == 2
+    rows = Lake(home).read("squats").to_pylist()
+    times = [[round((row[name] - ORIGIN_NS) / 1e9, 3) for name in ("start_ns", "deepest_ns", "end_ns")] for row in rows]
+    assert times == [[0.2, 0.8, 1.9], [2.1, 3.1, 4.0]]
+    assert [(row["source"], row["confidence"]) for row in rows] == [("labelled", None)] * 2
+    assert rows[0]["hip_height_m"] > rows[1]["hip_height_m"], "as the body is in the frame that was labelled"
+
+
+def test_a_squat_labelled_where_nobody_was_seen_has_no_angle(home: Home) -> None:
+    joints, t_s = squatting(181), np.arange(181) / 30
+    there = (t_s < 2.9) | (t_s > 3.3)
+    write_batch(home, _STUDY, "b1", [Recorded("r1", "P001", "good", _streams(joints[there], t_s[there]), squats=_LABELLED)])
+    keep_bodies("b1", _STUDY, home)
+    rows = Lake(home).read("squats").to_pylist()
+    assert [row["knee_deg"] is None for row in rows] == [False, True, False]
+    assert [row["depth"] is None for row in rows] == [False, True, False]
+
+
+def test_tasks_learn_round_the_labelled_frames_with_the_labels_of_the_squats(home: Home) -> None:
+    streams = _streams(squatting(181), np.arange(181) / 30)
+    late = (4.0, 5.95, 6.0, "good")
+    recorded = [
+        Recorded("r1", "P001", "good", streams, squats=(*_LABELLED[:2], late)),
+        Recorded("r2", "P002", "unheard of", streams, squats=_LABELLED[2:]),
+        Recorded("r3", "P003", "good", streams, squats=[(0.1, 1.0, 2.0, "sideways")]),
+        Recorded("r4", "P004", "good", streams),
+    ]
+    write_batch(home, _STUDY, "b1", recorded)
+    resample_batch("b1", _STUDY, home)
+    segment_batch("b1", _STUDY, home)
+    rows = Lake(home).read("segments").to_pylist()
+    middle = [(row["recording_id"], round((row["start_ns"] + row["end_ns"]) / 2e9 - ORIGIN_NS / 1e9, 2)) for row in rows]
+    assert middle[:3] == [("r1", 0.8), ("r1", 3.1), ("r2", 5.0)]
+    assert [row["label"] for row in rows[:3]] == ["bad", "good", "good"]
+    assert [(row["steps"], row["confidence"]) for row in rows[:3]] == [(11, None)] * 3
+    assert [recording for recording, _ in middle[3:]] == ["r4"] * 3, "where nobody labelled, they are found"
+    statements = {row["recording_id"]: row["statement"] for row in Lake(home).read("cuts").to_pylist()}
+    assert statements["r1"] == "1 squats are deepest too near to a gap or an end"
+    assert "1 have a label that the study does not know ('sideways')" in statements["r3"]

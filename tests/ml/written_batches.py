@@ -65,6 +65,8 @@ class Recorded:
     attributes: Mapping[str, str] = field(default_factory=dict)
     #: Start and end in seconds after `ORIGIN_NS`, equal for an instant, and the label as delivered.
     marks: Sequence[tuple[float, float, str | None]] = ()
+    #: Start, deepest and end of a squat likewise.
+    squats: Sequence[tuple[float, float, float, str | None]] = ()
 
 
 def wrist_study(folder: Path, text: str = STUDY) -> Study:
@@ -112,6 +114,7 @@ def write_batch(
     lake.replace("streams", _table("streams", [_stream(one, name) for one in recordings for name in one.streams]), where=where)
     lake.replace("recordings", _table("recordings", [_recording(one, study) for one in recordings]), where=where)
     marks = [_mark(one, *mark) for one in recordings for mark in one.marks]
+    marks += [_mark(one, start, end, label, mid) for one in recordings for start, mid, end, label in one.squats]
     lake.replace("annotations", _table("annotations", marks), where=where)
     lake.replace("verdicts", _table("verdicts", [_verdict(one) for one in recordings]), where=where)
     received_at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=received_after_s)
@@ -162,12 +165,13 @@ def _verdict(one: Recorded) -> dict[str, object]:
     return {"recording_id": one.recording_id, "participant": one.participant, "accepted": one.accepted, "reasons": []}
 
 
-def _mark(one: Recorded, start_s: float, end_s: float, label: str | None) -> dict[str, object]:
+def _mark(one: Recorded, start_s: float, end_s: float, label: str | None, mid_s: float | None = None) -> dict[str, object]:
     start_ns, end_ns = (ORIGIN_NS + round(at * 1e9) for at in (start_s, end_s))
     return {
         "recording_id": one.recording_id,
         "participant": one.participant,
         "start_ns": start_ns,
         "end_ns": end_ns,
+        "mid_ns": None if mid_s is None else ORIGIN_NS + round(mid_s * 1e9),
         "label": label,
     }

@@ -159,6 +159,7 @@ READ = (
             PARTICIPANT,
             Column("start_ns", NS, "Start, ns since 1970 UTC."),
             Column("end_ns", NS, "End, ns since 1970 UTC; equal to start for an instant."),
+            Column("mid_ns", NS, "Deepest frame of a squat, as delivered, ns since 1970 UTC; null if none was labelled."),
             Column("label", TEXT, "As delivered."),
             Column("source", TEXT, "File (and ::member) that it was read from."),
         ),

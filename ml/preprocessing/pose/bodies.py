@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ml.preprocessing.pose.angles import ANGLE_JOINTS, ANGLES, joint_angles, mean_of_seen
 from ml.preprocessing.pose.squats import find_in, sinking, standing_height
@@ -73,11 +74,11 @@ def keep_bodies(batch_id: str, study: Study, home: Home) -> int:
     lake, where = Lake(home), {"batch_id": batch_id}
     if "joint" not in map(sensor_of, study.streams) and not any(lake.parquet_files("joint_angles", where=where)):
         return 0
-    squats = [_schema("squats").empty_table()]
+    squats, labelled = [_schema("squats").empty_table()], _labelled(batch_id, home)
 
     def angles() -> Iterator[pa.RecordBatch]:
         for recording, body in _bodies(batch_id, home):
-            squats.append(_squats(recording, body))
+            squats.append(_squats(recording, body, labelled.get(recording.recording_id)))
             yield from _angles(recording, body).to_batches()
 
     lake.replace("joint_angles", pa.RecordBatchReader.from_batches(_schema("joint_angles"), angles()), where=where)
@@ -114,17 +115,28 @@ def _angles(recording: Accepted, body: Body) -> pa.Table:
     return _table("joint_angles", recording, {"t_ns": body.t_ns, **angles})
 
 
-def _squats(recording: Accepted, body: Body) -> pa.Table:
-    found = found_squats(body)
-    at = found["deepest_ns"]
+def _labelled(batch_id: str, home: Home) -> dict[str, dict[str, npt.NDArray[np.generic]]]:
+    """The squats that people labelled, by recording, as `found_squats` returns those that were found."""
+    rows = Lake(home).read("annotations", where={"batch_id": batch_id}).filter(pc.field("mid_ns").is_valid())
+    rows = rows.sort_by([("recording_id", "ascending"), ("mid_ns", "ascending")])
+    ids = np.array(rows["recording_id"].to_pylist(), str)
+    columns = {"start_ns": "start_ns", "deepest_ns": "mid_ns", "end_ns": "end_ns"}
+    times = {name: rows[column].to_numpy() for name, column in columns.items()}
+    return {own: {name: values[ids == own] for name, values in times.items()} for own in np.unique(ids).tolist()}
+
+
+def _squats(recording: Accepted, body: Body, labelled: Mapping[str, npt.NDArray[np.generic]] | None) -> pa.Table:
+    squats = found_squats(body) if labelled is None else labelled
+    at = squats["deepest_ns"]
     knee, height, depth = _at(body, at)
     columns = {
-        **found,
+        "confidence": pa.nulls(len(at), pa.float64()),
+        **squats,
         "repetition": np.arange(1, len(at) + 1, dtype=np.int32),
         "knee_deg": pa.array(knee, from_pandas=True),
         "hip_height_m": pa.array(height, from_pandas=True),
         "depth": pa.array(depth, from_pandas=True),
-        "source": pa.repeat("found", len(at)),
+        "source": pa.repeat("found" if labelled is None else "labelled", len(at)),
     }
     return _table("squats", recording, columns)
 
@@ -181,12 +193,13 @@ def nearest(times: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) -> 
 
 
 def _at(body: Body, times: npt.NDArray[np.generic]) -> tuple[_Floats, _Floats, _Floats]:
-    """Knee angle, hip height and depth in the frames of these times."""
-    rows = np.searchsorted(body.t_ns, times)
-    height = body.angles[:, _HEIGHT]
-    seen = height[np.isfinite(height)].astype(np.float64)
-    sunk = sinking(height[rows].astype(np.float64), standing_height(seen)) if len(seen) else np.full(len(rows), np.nan)
-    return body.knee_deg[rows], height[rows], sunk.astype(np.float32)
+    """Knee angle, hip height and depth in the frames of these times; not a number where nobody was seen then."""
+    rows = np.minimum(np.searchsorted(body.t_ns, times), len(body.t_ns) - 1)
+    there, all_heights = body.t_ns[rows] == times, body.angles[:, _HEIGHT].astype(np.float64)
+    seen = all_heights[np.isfinite(all_heights)]
+    knee, height = np.where(there, body.knee_deg[rows], np.nan), np.where(there, all_heights[rows], np.nan)
+    depth = sinking(height, standing_height(seen)) if len(seen) else height
+    return knee.astype(np.float32), height.astype(np.float32), depth.astype(np.float32)
 
 
 def _schema(name: str) -> pa.Schema:
