@@ -64,6 +64,8 @@ READING: Mapping[str, str] = {
     "file_missing": "A file is missing",
     "file_unreadable": "A file that cannot be read",
     "format_unknown": "A file of an unknown kind",
+    "frame_size_doubtful": "The picture may have another size than the study says",
+    "frame_size_unknown": "The size of the picture is not known",
     "frames_damaged": "Pictures of the video are damaged",
     "gt3x_layout": "The device file is laid out in an unknown way",
     "header_missing": "The line of column names is missing",

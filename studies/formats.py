@@ -39,6 +39,7 @@ UNITS: Mapping[str, tuple[str, float]] = {
 }
 
 Positive = Annotated[float, Field(gt=0)]
+Pixels = Annotated[int, Field(ge=16, le=65_536)]
 Pattern = Annotated[str, Field(min_length=1)]
 
 
@@ -220,10 +221,19 @@ class PoseFiles(Strict):
         Frames a second: they hold no times.
     aspect : float or None
         Width of the picture over its height, for landmarks that are shares of both.
+    frame : tuple of int, or None
+        Width and height of the picture in pixels, for keypoints in pixels; it says `aspect` too.
     """
 
     rate_hz: Positive | None = None
     aspect: Positive | None = None
+    frame: tuple[Pixels, Pixels] | None = None
+
+    @model_validator(mode="after")
+    def _says_the_shape_once(self) -> PoseFiles:
+        if self.aspect is not None and self.frame is not None:
+            raise ValueError("say frame or aspect, not both: the frame's width over its height is its aspect")
+        return self
 
 
 class Formats(Strict):

@@ -5,6 +5,8 @@ Belongs here: names and which landmark is which joint. Coordinates are computed 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 #: MediaPipe's 33 landmarks in its order (BlazePose; left and right are the person's).
 MEDIAPIPE: tuple[str, ...] = (
     "nose",
@@ -41,6 +43,61 @@ MEDIAPIPE: tuple[str, ...] = (
     "left_foot_index",
     "right_foot_index",
 )
+#: The 17 keypoints of COCO in its order.
+COCO_17: tuple[str, ...] = (
+    "nose",
+    "left_eye",
+    "right_eye",
+    "left_ear",
+    "right_ear",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_ankle",
+    "right_ankle",
+)
+#: OpenPose's 18 keypoints of its COCO model in their order. It learnt the neck as the middle of the shoulders.
+COCO_18: tuple[str, ...] = (
+    "nose",
+    "neck",
+    "right_shoulder",
+    "right_elbow",
+    "right_wrist",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "right_hip",
+    "right_knee",
+    "right_ankle",
+    "left_hip",
+    "left_knee",
+    "left_ankle",
+    "right_eye",
+    "left_eye",
+    "right_ear",
+    "left_ear",
+)
+#: OpenPose's 25 keypoints in their order; the big toe is called what MediaPipe calls it.
+BODY_25: tuple[str, ...] = (
+    *COCO_18[:8],
+    "mid_hip",
+    *COCO_18[8:],
+    "left_foot_index",
+    "left_small_toe",
+    "left_heel",
+    "right_foot_index",
+    "right_small_toe",
+    "right_heel",
+)
+#: How many keypoints a body has tells which they are.
+SKELETONS: Mapping[int, tuple[str, ...]] = {len(names): names for names in (COCO_17, COCO_18, BODY_25, MEDIAPIPE)}
 #: The 19 joints in the order in which published distances count them: `np.triu_indices(19, 1)`.
 JOINTS: tuple[str, ...] = (
     "right_ankle",

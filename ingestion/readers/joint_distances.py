@@ -18,7 +18,7 @@ from ingestion.readers import export
 from ingestion.readers.described import no_dates
 from ingestion.readers.interface import NO_HINTS, DeviceFile, Hints, Reader
 from ingestion.readers.joint_positions import positions
-from ingestion.readers.landmark_csv import not_seen, rate_of
+from ingestion.readers.pose_files import not_seen, rate_of
 from ingestion.recording import Finding, Reading, Stream
 from studies.sensors import stream_name
 from studies.skeletons import JOINTS

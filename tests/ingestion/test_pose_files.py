@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from pydantic import ValidationError
 from scipy.spatial.transform import Rotation
 
 from ingestion.readers import Hints, known_by_content
@@ -132,6 +133,87 @@ def test_published_landmarks_are_read_whole(real: Path, name: str, frames: int) 
     upright = np.median(found["keypoint@nose"].values[:, 1]) - np.median(found["keypoint@left_ankle"].values[:, 1])
     assert upright > 0.2
     assert len(reading.annotations) >= 10
+
+
+# --- landmarks with x and y only, in pixels -------------------------------------------------------------------------------
+
+_EIGHT = [f"{side}_{joint}" for joint in ("shoulder", "hip", "knee", "ankle") for side in ("left", "right")]
+_IN_PIXELS = Hints(Formats(poses=PoseFiles(rate_hz=30, frame=(1080, 1920))))
+
+
+def _flat(points: _Floats) -> str:
+    """A CSV of eight joints, shape (n, 8, 2), in pixels, and a column that is no joint's."""
+    header = ",".join([*(f"{name}_{axis}" for name in _EIGHT for axis in "xy"), "squat"])
+    return header + "\n" + "".join(f"{','.join(f'{value:g}' for value in row.ravel())},1\n" for row in points)
+
+
+def _pixels(frames: int = 20) -> _Floats:
+    return np.random.default_rng(0).integers(100, 1000, (frames, 8, 2)).astype(float)
+
+
+def test_joints_in_pixels_become_keypoints_in_heights_of_the_picture() -> None:
+    points = _pixels()
+    reading = _read_csv(_flat(points), _IN_PIXELS)
+    assert _faults(reading) == {}
+    found = streams(reading)
+    assert set(found) == {f"keypoint@{name}" for name in (*_EIGHT, "neck")}
+    for number, name in enumerate(_EIGHT):
+        x, y = points[:, number].T
+        expected = np.stack([x / 1920, 1 - y / 1920, 0 * x], axis=1)
+        np.testing.assert_allclose(found[f"keypoint@{name}"].values, expected, atol=1e-6)
+    assert "1 columns (squat) are of no landmark" in _faults(reading, "note")["column_unknown"]
+
+
+def test_pixels_of_a_picture_of_unknown_size_are_refused_and_shares_of_one_are_read() -> None:
+    assert list(_faults(_read_csv(_flat(_pixels()), _SAID))) == ["frame_size_unknown"]
+    assert _faults(_read_csv(_flat(_pixels() / 1000), _SAID)) == {}
+
+
+def test_a_picture_that_is_smaller_than_the_body_in_it_is_doubted() -> None:
+    small = Hints(Formats(poses=PoseFiles(rate_hz=30, frame=(480, 480))))
+    reading = _read_csv(_flat(_pixels()), small)
+    assert "outside of a picture of 480 × 480 pixels" in _faults(reading, "warning")["frame_size_doubtful"]
+    assert len(reading.streams) == 9
+
+
+def test_a_joint_at_zero_has_no_row_and_one_frame_is_a_recording() -> None:
+    points = _pixels(3)
+    points[1, _EIGHT.index("left_knee")] = 0
+    assert len(streams(_read_csv(_flat(points), _IN_PIXELS))["keypoint@left_knee"].t_ns) == 2
+    assert len(streams(_read_csv(_flat(points[:1]), _IN_PIXELS))["keypoint@left_knee"].t_ns) == 1
+    assert list(_faults(_read_csv(_flat(points[:0]), _IN_PIXELS))) == ["csv_no_rows"]
+
+
+@pytest.mark.parametrize("cell", ["nan", "", "up", "inf"])
+def test_a_bad_pixel_is_told_with_its_row_and_column(cell: str) -> None:
+    header, first, second, *rest = _flat(_pixels()).split("\n")
+    text = "\n".join([header, first, f"{cell},{second.partition(',')[2]}", *rest])
+    (fault,) = _faults(_read_csv(text, _IN_PIXELS)).values()
+    assert fault.startswith("poses.csv row 3 column left_shoulder_x")
+
+
+def test_a_study_says_the_pictures_size_or_its_shape() -> None:
+    with pytest.raises(ValidationError, match="frame or aspect, not both"):
+        PoseFiles(aspect=1.5, frame=(1080, 1920))
+
+
+@pytest.mark.real
+def test_published_joints_in_pixels_are_read_whole(real: Path) -> None:
+    paths = sorted((real / "keypoints" / "good_bad_squat_2d" / "output_csv").glob("*f_*.csv"))
+    empty = 0
+    for path in paths:
+        given = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2) if path.read_text().count("\n") > 1 else np.zeros((0, 17))
+        reading = _read(DeviceFile.at(path), _IN_PIXELS, "landmark_csv")
+        if not len(given):
+            assert list(_faults(reading)) == ["csv_no_rows"]
+            empty += 1
+            continue
+        assert _faults(reading) == {}
+        x, y = given[:, 4], given[:, 5]
+        seen = (x != 0) | (y != 0)
+        hip = streams(reading)["keypoint@left_hip"].values
+        np.testing.assert_allclose(hip[:, :2], np.stack([x, 1920 - y], axis=1)[seen] / 1920, atol=1e-6)
+    assert (len(paths), empty) == (184, 15)
 
 
 # --- distances as JSON ----------------------------------------------------------------------------------------------------
