@@ -18,6 +18,13 @@ from studies.skeletons import JOINTS
 #: What a body is centred on and measured by.
 TRUNK = ("left_hip", "right_hip", "left_shoulder", "right_shoulder")
 
+#: Streams that the angles of a body are made of; those of the ankles need the toes, `ANGLE_TOES`, as well.
+ANGLE_STREAMS = tuple(
+    stream_name("joint", name)
+    for name in ("neck", *(f"{side}_{part}" for part in ("shoulder", "hip", "knee", "ankle") for side in ("left", "right")))
+)
+ANGLE_TOES = tuple(stream_name("joint", f"{side}_foot_index") for side in ("left", "right"))
+
 #: Samples that anything with a course in time has at least.
 FEWEST_SAMPLES = 8
 #: What a task writes for the streams of all joints.
@@ -109,9 +116,9 @@ class Input(Strict):
         Six more channels for each accelerometer: gravity, estimated by a low-pass, and the acceleration without it.
     baseline : {"participant"}, optional
         Examples as differences from the mean example of their participant, in units of what their examples differ by.
-    derive : {"distances", "images", "centred"}, optional
-        The distances of every two of the 19 joints, or pictures of the body, instead of the streams' own channels; or these
-        channels as seen from between the hips, in lengths of the trunk.
+    derive : {"distances", "images", "angles", "centred"}, optional
+        The distances of every two of the 19 joints, pictures of the body, or the angles of its joints and the height of its hips,
+        instead of the streams' own channels; or these channels as seen from between the hips, in lengths of the trunk.
     """
 
     streams: Annotated[tuple[StreamName, ...], Field(min_length=1), AfterValidator(distinct), BeforeValidator(_with_all_joints)]
@@ -122,11 +129,11 @@ class Input(Strict):
     magnitude: bool = False
     gravity: bool = False
     baseline: Literal["participant"] | None = None
-    derive: Literal["distances", "images", "centred"] | None = None
+    derive: Literal["distances", "images", "angles", "centred"] | None = None
 
     @model_validator(mode="after")
     def _joints_are_there_to_derive_from(self) -> Input:
-        if not self.derive or self.derive == "centred":
+        if self.derive not in ("distances", "images"):
             return self
         missing = [stream for stream in _JOINT_STREAMS if stream not in self.streams]
         if missing:
@@ -135,7 +142,23 @@ class Input(Strict):
         others = [stream for stream in self.streams if stream not in _JOINT_STREAMS]
         if others:
             raise ValueError(f"'derive: {self.derive}' takes the {len(JOINTS)} joints alone; leave out {', '.join(others[:3])}")
-        if self.magnitude:
+        return self
+
+    @model_validator(mode="after")
+    def _limbs_are_there_to_have_angles(self) -> Input:
+        if self.derive != "angles":
+            return self
+        missing = [stream for stream in ANGLE_STREAMS if stream not in self.streams]
+        if missing:
+            raise ValueError(f"'derive: angles' needs neck, shoulders, hips, knees and ankles; missing: {', '.join(missing)}")
+        others = [stream for stream in self.streams if sensor_of(stream) != "joint"]
+        if others:
+            raise ValueError(f"'derive: angles' takes the joints of a body alone; leave out {', '.join(others[:3])}")
+        return self
+
+    @model_validator(mode="after")
+    def _only_vectors_have_a_magnitude(self) -> Input:
+        if self.magnitude and self.derive and self.derive != "centred":
             raise ValueError(f"what is derived is no vector and has no magnitude: leave it out beside 'derive: {self.derive}'")
         return self
 

@@ -17,7 +17,7 @@ from ml.preprocessing.clock import Clock
 from ml.preprocessing.cutting import segments_of, unmarked
 from ml.preprocessing.filters import Ticks, prepare
 from ml.preprocessing.fixed_length import stretch
-from ml.preprocessing.pose.derived import centred, distances_between, images_in
+from ml.preprocessing.pose.derived import angle_names, angles_between, centred, distances_between, images_in
 from ml.preprocessing.pose.distances import PAIRS
 from ml.preprocessing.pose.images import CHANNELS, ROWS
 from ml.preprocessing.resampling import Piece, magnitude, resample, resample_quaternions
@@ -60,13 +60,16 @@ def channel_names(inputs: Input) -> tuple[str, ...]:
 
     With ``magnitude`` each stream ends in ``<stream>.norm``, its vector's length; orientation has none, since the norm of
     a unit quaternion is always one. With ``gravity`` each accelerometer is followed by the two streams made out of it.
-    Distances and images replace the streams: they are named ``<joint>-<joint>``, their columns ``image.x<column>``.
+    What is derived replaces the streams: distances are named ``<joint>-<joint>``, columns of images ``image.x<column>``, angles
+    as in table ``joint_angles``.
 
     Examples
     --------
     >>> channel_names(Input(streams=("gyroscope",), rate_hz=50, magnitude=True))
     ('gyroscope.x', 'gyroscope.y', 'gyroscope.z', 'gyroscope.norm')
     """
+    if inputs.derive == "angles":
+        return angle_names(inputs.streams)
     if inputs.derive in _REPLACED_BY:
         return _REPLACED_BY[inputs.derive]
     return tuple(
@@ -141,8 +144,8 @@ def cut(streams: Mapping[str, Ticks], segments: Spans, task: Task) -> _Floats:
     prepared = prepare(streams, inputs)
     if inputs.derive == "images":
         return images_in(prepared, segments, length)
-    if inputs.derive == "distances":
-        derived = distances_between(prepared)
+    if inputs.derive in ("distances", "angles"):
+        derived = distances_between(prepared) if inputs.derive == "distances" else angles_between(prepared)
         return stretch(derived.values, np.searchsorted(derived.at, segments.first), segments.steps, length)
     if inputs.derive == "centred":
         prepared = centred(prepared)

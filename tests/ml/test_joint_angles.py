@@ -9,11 +9,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from scipy.spatial.transform import Rotation
 
+from ml.explanation.channels import channel_importance
+from ml.models import create
+from ml.preprocessing.batch import resample_batch, segment_batch
+from ml.preprocessing.examples import freeze_examples
 from ml.preprocessing.pose.angles import ANGLE_JOINTS, ANGLES, joint_angles
 from ml.preprocessing.pose.bodies import keep_bodies
+from ml.preprocessing.tensors import channel_names, cut_streams
 from studies import find_study
+from studies.preparation import Input
 from studies.skeletons import JOINTS
 from tests.ml.bodies import squatting
 from tests.ml.written_batches import ORIGIN_NS, Recorded, Streams, moving, wrist_study, write_batch
@@ -107,3 +114,77 @@ def test_a_study_without_joints_has_no_such_table(home: Home, tmp_path: Path) ->
     assert keep_bodies("b1", study, home) == 0
     assert Lake(home).version("joint_angles") is None
     assert Lake(home).read("squats").num_rows == 0
+
+
+_STUDY = """
+study: wrist
+title: Squats by their angles
+participants: '^P\\d+$'
+labels: [deep, shallow]
+streams:
+  joint: {unit: m, rate_hz: [20, 60]}
+tasks:
+  depth:
+    input: {streams: [joints, joint@left_foot_index, joint@right_foot_index], rate_hz: 30, derive: angles}
+    segment: {by: window, seconds: 2, length: 60}
+    split: {group: participant, test: 0.25, folds: 2}
+    models: [{family: random_forest}]
+    promote: {at_least: 0.5}
+"""
+
+
+def _cohort() -> list[Recorded]:
+    return [
+        Recorded(f"r{person}{label}", f"P{person}", label, _streams(squatting(240, seed=2 * person + number, deep=deep)))
+        for person in range(4)
+        for number, (label, deep) in enumerate((("deep", 0.45), ("shallow", 0.2)))
+    ]
+
+
+def test_a_task_learns_from_angles_and_a_file_is_cut_into_the_same_numbers(home: Home, tmp_path: Path) -> None:
+    study = wrist_study(tmp_path, _STUDY)
+    write_batch(home, study, "b1", _cohort())
+    resample_batch("b1", study, home)
+    segment_batch("b1", study, home)
+    table, task = freeze_examples(study, "depth", home), study.tasks["depth"]
+    assert table.meta.channels == channel_names(task.input) == ANGLES
+    assert table.signals.shape[1:] == (60, 8)
+    cut = cut_streams(_cohort()[4].streams, task)
+    np.testing.assert_array_equal(cut.signals, table.signals[table.original & (table.recording_id == "r2deep")])
+    keep_bodies("b1", study, home)
+    kept = Lake(home).read("joint_angles", where={"recording_id": "r2deep"})
+    seen = np.stack([kept[name].to_numpy() for name in ANGLES], axis=1)
+    np.testing.assert_allclose(cut.signals[0], seen[:60], atol=0.05)
+    train = np.isin(table.participant, ["P0", "P1", "P2"])
+    estimator = create("random_forest", {}).fit(table.signals[train], table.labels[train])
+    found = channel_importance(estimator, table.signals[~train], table.labels[~train], channels=table.meta.channels, seed=0)
+    assert {one.channel for one in found} == set(ANGLES)
+    assert (estimator.predict(table.signals[~train]) == table.labels[~train]).all()
+
+
+def test_without_toes_the_ankles_have_no_channel_and_nothing_else_changes(tmp_path: Path) -> None:
+    whole = wrist_study(tmp_path, _STUDY).tasks["depth"]
+    footless = wrist_study(tmp_path, _STUDY.replace(", joint@left_foot_index, joint@right_foot_index", "")).tasks["depth"]
+    names = channel_names(footless.input)
+    assert names == tuple(name for name in ANGLES if "ankle" not in name)
+    streams = _streams(squatting(120))
+    signals = cut_streams({name: read for name, read in streams.items() if "foot" not in name}, footless).signals
+    kept = [ANGLES.index(name) for name in names]
+    np.testing.assert_array_equal(signals, cut_streams(streams, whole).signals[:, :, kept])
+    assert np.isfinite(signals).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"streams": ["joint@neck", "joint@left_hip"]},
+            "needs neck, shoulders, hips, knees and ankles; missing: joint@left_shou",
+        ),
+        ({"streams": ["joints", "accelerometer"]}, "takes the joints of a body alone; leave out accelerometer"),
+        ({"streams": ["joints"], "magnitude": True}, "no vector and has no magnitude"),
+    ],
+)
+def test_what_has_no_angles_is_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Input.model_validate({"rate_hz": 30, "derive": "angles", **change})

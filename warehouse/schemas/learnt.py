@@ -150,7 +150,11 @@ LEARNT = (
             PARTICIPANT,
             Column("repetition", pa.int32(), "The squat: joins with squats.repetition."),
             Column("t_ns", NS, "Time of the frame, ns since 1970 UTC."),
-            Column("frame_offset", pa.int32(), "Frames after the deepest one, -5 to 5."),
+            Column(
+                "frame_offset",
+                pa.int32(),
+                "Frames after the deepest one, -5 to 5; fewer beside a gap or an end. Frames without a body do not count.",
+            ),
             Column(
                 "png", pa.binary(), "PNG, lossless, 108 x 192 pixels in shades of grey; hips in the middle, 80 pixels a metre."
             ),

@@ -11,6 +11,9 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from studies.preparation import ANGLE_STREAMS, ANGLE_TOES
+from studies.sensors import placement_of
+
 _Floats = npt.NDArray[np.float32]
 _SIDES = ("left", "right")
 
@@ -27,7 +30,7 @@ _CORNERS = tuple(
     for side in _SIDES
 )
 #: Joints that angles are made of.
-ANGLE_JOINTS: tuple[str, ...] = tuple(dict.fromkeys((*(name for corner in _CORNERS for name in corner), "neck")))
+ANGLE_JOINTS: tuple[str, ...] = tuple(str(placement_of(stream)) for stream in (*ANGLE_STREAMS, *ANGLE_TOES))
 
 
 def joint_angles(joints: Mapping[str, _Floats]) -> _Floats:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.preprocessing.pose.angles import ANGLE_JOINTS, ANGLES, joint_angles, mean_of_seen
+from ml.preprocessing.pose.images import as_png, draw_poses
 from ml.preprocessing.pose.squats import find_in, sinking, standing_height
 from ml.preprocessing.recordings import Accepted, accepted_recordings, by_stream, in_groups, read_streams
 from studies.sensors import sensor_of, stream_name
@@ -26,6 +27,8 @@ from warehouse.schemas import TABLES
 
 _NAMES = tuple(dict.fromkeys((*JOINTS, *ANGLE_JOINTS)))
 _LEFT, _RIGHT, _HEIGHT = (ANGLES.index(name) for name in ("left_knee_deg", "right_knee_deg", "hip_height_m"))
+#: So many frames before the deepest one of a squat, and after it, are drawn.
+_DRAWN = 5
 #: A step longer than this many median steps is a gap, as in table `gaps`.
 _GAP_STEPS = 2.5
 
@@ -58,7 +61,7 @@ class Body:
 
 
 def keep_bodies(batch_id: str, study: Study, home: Home) -> int:
-    """Write the angles and squats of a batch's accepted recordings; a study without joints has none.
+    """Write the angles, squats and pictures of a batch's accepted recordings; a study without joints has none.
 
     Parameters
     ----------
@@ -74,16 +77,19 @@ def keep_bodies(batch_id: str, study: Study, home: Home) -> int:
     lake, where = Lake(home), {"batch_id": batch_id}
     if "joint" not in map(sensor_of, study.streams) and not any(lake.parquet_files("joint_angles", where=where)):
         return 0
-    squats, labelled = [_schema("squats").empty_table()], _labelled(batch_id, home)
+    labelled = _labelled(batch_id, home)
+    squats, images = [_schema("squats").empty_table()], [_schema("pose_images").empty_table()]
 
     def angles() -> Iterator[pa.RecordBatch]:
         for recording, body in _bodies(batch_id, home):
             squats.append(_squats(recording, body, labelled.get(recording.recording_id)))
+            images.append(_images(recording, body, squats[-1]["deepest_ns"].to_numpy()))
             yield from _angles(recording, body).to_batches()
 
     lake.replace("joint_angles", pa.RecordBatchReader.from_batches(_schema("joint_angles"), angles()), where=where)
     found = pa.concat_tables(squats)
     lake.replace("squats", found, where=where)
+    lake.replace("pose_images", pa.concat_tables(images), where=where)
     return found.num_rows
 
 
@@ -200,6 +206,27 @@ def _at(body: Body, times: npt.NDArray[np.generic]) -> tuple[_Floats, _Floats, _
     knee, height = np.where(there, body.knee_deg[rows], np.nan), np.where(there, all_heights[rows], np.nan)
     depth = sinking(height, standing_height(seen)) if len(seen) else height
     return knee.astype(np.float32), height.astype(np.float32), depth.astype(np.float32)
+
+
+def _images(recording: Accepted, body: Body, deepest_ns: _Ints) -> pa.Table:
+    """Pictures of the frames round the deepest one of every squat, none from beyond a gap."""
+    deepest = np.minimum(np.searchsorted(body.t_ns, deepest_ns), len(body.t_ns) - 1)
+    offset = np.arange(-_DRAWN, _DRAWN + 1)
+    around = deepest[:, np.newaxis] + offset
+    rows = np.clip(around, 0, len(body.t_ns) - 1)
+    steps = np.diff(body.t_ns, prepend=body.t_ns[0])
+    piece = np.cumsum(steps > _GAP_STEPS * np.median(steps[1:])) if len(steps) > 1 else steps
+    there = (rows == around) & (piece[rows] == piece[deepest][:, np.newaxis])
+    there &= (body.t_ns[deepest] == deepest_ns)[:, np.newaxis]
+    squat, drawn = np.nonzero(there)
+    joints = np.stack([body.joints[name][rows[there]] for name in JOINTS], axis=1)
+    columns = {
+        "repetition": (squat + 1).astype(np.int32),
+        "t_ns": body.t_ns[rows[there]],
+        "frame_offset": offset[drawn].astype(np.int32),
+        "png": pa.array(as_png(draw_poses(joints)), pa.binary()),
+    }
+    return _table("pose_images", recording, columns)
 
 
 def _schema(name: str) -> pa.Schema:

@@ -1,23 +1,23 @@
 """What a task derives from the joints of a body on their common clock, before anything is cut.
 
-Belongs here: streams to one signal, for training and inference alike. The arithmetic is in
-`ml.preprocessing.pose.distances` and `ml.preprocessing.pose.images`.
+Belongs here: streams to one signal, for training and inference alike. The arithmetic is in the modules beside this one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial, reduce
 
 import numpy as np
 import numpy.typing as npt
 
 from ml.preprocessing.filters import Ticks
+from ml.preprocessing.pose.angles import ANGLE_JOINTS, ANGLES, joint_angles
 from ml.preprocessing.pose.distances import pairwise_distances
 from ml.preprocessing.pose.images import COLUMNS, ROWS, draw_poses
 from ml.preprocessing.segmentation import Spans
-from studies.preparation import TRUNK
-from studies.sensors import sensor_of, stream_name
+from studies.preparation import ANGLE_STREAMS, ANGLE_TOES, TRUNK
+from studies.sensors import placement_of, sensor_of, stream_name
 from studies.skeletons import JOINTS
 
 
@@ -36,6 +36,34 @@ def distances_between(streams: Mapping[str, Ticks]) -> Ticks:
     """
     at, together, starts = _together([streams[name] for name in _JOINT_STREAMS])
     return Ticks(at, pairwise_distances(together), starts)
+
+
+def angle_names(streams: Collection[str]) -> tuple[str, ...]:
+    """Return the angles that joints have, in the order of `ml.preprocessing.pose.angles.ANGLES`: of the ankles with toes only."""
+    return ANGLES if set(ANGLE_TOES) <= set(streams) else tuple(name for name in ANGLES if "ankle" not in name)
+
+
+def angles_between(streams: Mapping[str, Ticks]) -> Ticks:
+    """Return the angles of a body and the height of its hips at every tick that all of its joints have.
+
+    Parameters
+    ----------
+    streams : mapping of str to Ticks
+        `studies.preparation.ANGLE_STREAMS`, and the toes where the ankles count, on one clock.
+
+    Returns
+    -------
+    Ticks
+        `values` of shape (n, 8) or (n, 6), in degrees and metres, channels as `angle_names` lists them; an angle is 0 where
+        two joints that make a limb lie in the same place.
+    """
+    own = [name for name in (*ANGLE_STREAMS, *ANGLE_TOES) if name in streams]
+    at, together, starts = _together([streams[name] for name in own])
+    joints = {placement_of(name): together[:, number] for number, name in enumerate(own)}
+    nowhere = np.full((len(at), 3), np.nan, np.float32)
+    angles = joint_angles({name: joints.get(name, nowhere) for name in ANGLE_JOINTS})
+    kept = [ANGLES.index(name) for name in angle_names(streams)]
+    return Ticks(at, np.nan_to_num(angles[:, kept]), starts)
 
 
 def images_in(streams: Mapping[str, Ticks], segments: Spans, length: int) -> npt.NDArray[np.float32]:

@@ -6,8 +6,11 @@ Weightlifting Form with Deep Learning", whose images are as large as these.
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from ml.preprocessing.kernels import compiled
 from studies.skeletons import JOINTS
@@ -69,6 +72,11 @@ def draw_poses(joints: _Floats) -> npt.NDArray[np.uint8]:
     return images
 
 
+def as_png(images: npt.NDArray[np.uint8]) -> list[bytes]:
+    """Return images of shape (n, rows, columns) as PNG files in shades of grey, without loss."""
+    return [_encoded(image) for image in images]
+
+
 def flipped(images: _Floats) -> _Floats:
     """Return images (n, rows, columns) with left and right exchanged."""
     return np.ascontiguousarray(images[:, :, ::-1])
@@ -89,6 +97,13 @@ def zoomed_out(stacks: _Floats, factor: float) -> _Floats:
     found = images[:, np.clip(rows, 0, ROWS - 1)[:, np.newaxis], np.clip(columns, 0, COLUMNS - 1)] * within
     zoomed: _Floats = found.reshape(stacks.shape).astype(np.float32, copy=False)
     return zoomed
+
+
+def _encoded(image: npt.NDArray[np.uint8]) -> bytes:
+    file = BytesIO()
+    # The lowest level there is: a drawn body is 0.7 kB of 20 kB with it, and 0.5 kB with one that takes half as long again.
+    Image.fromarray(image).save(file, "PNG", compress_level=1)
+    return file.getvalue()
 
 
 def _sources(size: int, factor: float) -> npt.NDArray[np.int64]:
