@@ -20,11 +20,13 @@ from __future__ import annotations
 from ingestion.readers import (
     actigraph,
     axivity,
+    coco_keypoints,
     geneactiv,
     joint_distances,
     landmark_csv,
     metabase,
     multi_imu,
+    openpose,
     packets,
     refused_pickle,
     sensor_logger,
@@ -49,6 +51,8 @@ READERS: tuple[Reader, ...] = (
     geneactiv.READER,
     landmark_csv.READER,
     joint_distances.READER,
+    openpose.READER,
+    coco_keypoints.READER,
     refused_pickle.READER,
     video.READER,
 )

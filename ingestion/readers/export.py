@@ -16,7 +16,8 @@ from typing import BinaryIO, cast
 from ingestion.readers.interface import ZIP_FAULTS, DeviceFile
 from warehouse.errors import Reason, UnreadableFile
 
-#: An archive with more members is refused. How large one may be unpacked is `csv_columns.MOST_BYTES`.
+#: An archive with more members is refused, unless it should hold a file for each frame. How large one may be unpacked is
+#: `csv_columns.MOST_BYTES`.
 MOST_MEMBERS = 10_000
 #: A member that unpacks to more than this many times its size is a bomb: readings shrink to a quarter, idle ones to a 100th.
 MOST_RATIO = 400
@@ -34,8 +35,10 @@ _ZIP_AGAIN = "make the zip again with the app's own export, or send the folder a
 
 
 @contextmanager
-def opened(files: Sequence[DeviceFile]) -> Iterator[list[DeviceFile]]:
+def opened(files: Sequence[DeviceFile], *, most_members: int = MOST_MEMBERS) -> Iterator[list[DeviceFile]]:
     """Give the members of one export: of the zip if `files` is one zip, else the files themselves.
+
+    One with more than `most_members` is refused.
 
     Directories and the resource forks that macOS adds are left out. A member's name is ``<archive>::<member>``.
 
@@ -59,7 +62,7 @@ def opened(files: Sequence[DeviceFile]) -> Iterator[list[DeviceFile]]:
             ) from error
         with archive:
             entries = archive.infolist()
-            _check(file.name, entries)
+            _check(file.name, entries, most_members)
             yield [_member(file, archive, entry) for entry in entries if not _is_packaging(entry.filename)]
 
 
@@ -93,9 +96,9 @@ def folder_of(member: DeviceFile) -> str:
     return f"{PurePosixPath(member.name.rsplit('::', 1)[-1]).parent}/"
 
 
-def _check(name: str, entries: Sequence[zipfile.ZipInfo]) -> None:
-    if len(entries) > MOST_MEMBERS:
-        sentence = f"the archive has {len(entries):,} members; at most {MOST_MEMBERS:,} are allowed"
+def _check(name: str, entries: Sequence[zipfile.ZipInfo], most_members: int) -> None:
+    if len(entries) > most_members:
+        sentence = f"the archive has {len(entries):,} members; at most {most_members:,} are allowed"
         raise UnreadableFile(Reason("zip_too_large", sentence, name, "send one recording in a zip"))
     for entry in entries:
         place = f"{name}::{entry.filename}"

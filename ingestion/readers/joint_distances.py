@@ -6,7 +6,6 @@ JSON to distances; how they become joints is in `ingestion.readers.joint_positio
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -19,6 +18,7 @@ from ingestion.readers.described import no_dates
 from ingestion.readers.interface import NO_HINTS, DeviceFile, Hints, Reader
 from ingestion.readers.joint_positions import positions
 from ingestion.readers.pose_files import not_seen, rate_of
+from ingestion.readers.whole_json import parsed
 from ingestion.recording import Finding, Reading, Stream
 from studies.sensors import stream_name
 from studies.skeletons import JOINTS
@@ -29,8 +29,6 @@ NAME = "joint_distances"
 _KEY = "3d_joint"
 _PAIRS = len(JOINTS) * (len(JOINTS) - 1) // 2
 _JOINTS_OF = {joints * (joints - 1) // 2: joints for joints in range(2, 200)}
-#: Half an hour of 30 frames a second.
-_MOST_BYTES = 192 << 20
 #: A body whose joints lie so far from where its distances want them, in metres, is none.
 _MOST_APART = 0.01
 _REMEDY = "write the distances again, of every frame all"
@@ -89,13 +87,18 @@ def _no_body(apart: npt.NDArray[np.float64], file: DeviceFile) -> list[Finding]:
 
 def _distances(file: DeviceFile) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Return the number of each frame, ascending, and its distances, shape (n, 171)."""
-    frames = list(_content(file).items())
+    content = parsed(file)
+    assert isinstance(content, dict)  # it begins with a brace
+    frames = list(content.items())
     if not frames:
         raise _malformed("the file has no frames", file.name)
     for key, frame in frames:
         _check_frame(frame, f"{file.name} frame {key[:20]!r}")
     numbers = np.array([frame["index"] for _, frame in frames], np.int64)
-    values = np.fromiter(chain.from_iterable(frame[_KEY] for _, frame in frames), np.float64).reshape(-1, _PAIRS)
+    try:
+        values = np.fromiter(chain.from_iterable(frame[_KEY] for _, frame in frames), np.float64).reshape(-1, _PAIRS)
+    except OverflowError as error:  # a whole number of more than 308 digits
+        raise _malformed("a distance is larger than any number that is one", file.name) from error
     believable = (values >= 0) & (values <= 10)
     if not believable.all():
         row, column = np.argwhere(~believable)[0]
@@ -120,21 +123,6 @@ def _check_frame(frame: Any, place: str) -> None:
         raise UnreadableFile(Reason("joints_wrong_number", sentence, place, _REMEDY))
     if not set(map(type, values)) <= {int, float}:
         raise _malformed("not all of its distances are numbers", place)
-
-
-def _content(file: DeviceFile) -> Mapping[str, Any]:
-    if file.size > _MOST_BYTES:
-        sentence = f"the file has {file.size / 2**20:,.0f} MiB; at most {_MOST_BYTES >> 20} MiB are read"
-        raise UnreadableFile(Reason("json_too_large", sentence, file.name, "split the recording"))
-    with file.open() as stream:
-        data = stream.read()
-    try:
-        content = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        sentence = f"the file is no JSON that can be read: {str(error)[:200]}"
-        raise UnreadableFile(Reason("json_not_parsed", sentence, file.name, "send the file again, in full")) from error
-    assert isinstance(content, dict)  # it begins with a brace
-    return content
 
 
 def _malformed(sentence: str, place: str) -> UnreadableFile:

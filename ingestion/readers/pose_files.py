@@ -93,9 +93,9 @@ def reading_of(
         ``frame_size_unknown`` for pixels, ``aspect_unknown`` for shares, of a picture whose size or shape nobody says.
     """
     nothing = np.broadcast_to(np.float32(np.nan), (len(t_ns), len(MEDIAPIPE), 3))
-    image, shape, findings = nothing, (1.0, 1.0), []
+    image, shape, doubts = nothing, (1.0, 1.0), list[Finding]()
     if body.image is not None:
-        image, shape, findings = _in_shares(body.image, body.size, said, file)
+        image, shape, doubts = _in_shares(body.image, body.size, said, file)
     world = nothing if body.world is None else body.world * _UP
     poses = Poses(t_ns, body.frame, image, world, body.visibility, file.name)
     sensors = [sensor for sensor, there in (("keypoint", body.image), ("joint", body.world)) if there is not None]
@@ -106,7 +106,7 @@ def reading_of(
         streams=tuple(one for one in streams if one.t_ns.size),
         poses=(poses,),
         annotations=beside.annotations,
-        findings=(*not_seen(absent, len(t_ns), file), *findings, *beside.findings, *no_dates(t_ns, file.name)),
+        findings=(*not_seen(absent, len(t_ns), file), *doubts, *beside.findings, *no_dates(t_ns, file.name)),
         repairs=beside.repairs,
     )
 

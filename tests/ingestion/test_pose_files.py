@@ -296,6 +296,7 @@ _ONE = {"index": 9, "3d_joint": [0.5] * 171}
         ({**_ONE, "3d_joint": [*[0.5] * 170, -1]}, "distances_malformed", "distance 171 is -1"),
         ({**_ONE, "3d_joint": [*[0.5] * 170, "0.5"]}, "distances_malformed", "not all of its distances are numbers"),
         ({**_ONE, "3d_joint": [*[0.5] * 170, None]}, "distances_malformed", "not all of its distances are numbers"),
+        ({**_ONE, "3d_joint": [*[0.5] * 170, 10**400]}, "distances_malformed", "larger than any number"),
         ({**_ONE, "3d_joint": "0.5"}, "distances_malformed", "a frame is an object"),
         ({**_ONE, "index": 2}, "distances_malformed", "index 2 is there twice"),
         ({**_ONE, "index": True}, "distances_malformed", "'index' is 'True'"),
