@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import io
 import json
@@ -16,7 +17,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from orchestration.cli import app
-from orchestration.cli.face import drawn, results_in
+from orchestration.cli.face import Face, drawn, results_in
 from orchestration.cli.machine import reason_of_the_machine
 from warehouse.errors import KinelakeError
 from warehouse.home import Home
@@ -167,3 +168,16 @@ def test_no_cell_of_a_table_is_ever_cut_off(width: int) -> None:
     Console(file=written, width=width).print(drawn(rows, "", width=width))
     letters = [letter for letter in written.getvalue().rpartition("─")[2] if letter.isalnum()]
     assert sorted(letters) == sorted("".join(text for row in rows for text in row.values()))
+
+
+def test_bytes_are_counted_for_a_person_and_whole_for_a_program(capsys: pytest.CaptureFixture[str]) -> None:
+    png = bytes(range(256)) * 5
+    assert "1,280 bytes" in _drawn_text([{"png": png}])
+    Face(None, as_json=True).table([{"png": png}])
+    assert base64.b64decode(json.loads(capsys.readouterr().out)[0]["png"]) == png
+
+
+def _drawn_text(rows: list[dict[str, bytes]]) -> str:
+    written = io.StringIO()
+    Console(file=written, width=80).print(drawn(rows, "", width=80))
+    return written.getvalue()

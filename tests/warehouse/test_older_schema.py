@@ -21,8 +21,8 @@ from warehouse.schemas import TABLES, Column
 
 NEW = ("sensor", "declared_unit", "still", "truncated", "corrected_unit")
 #: Columns and whole tables that came later.
-LATER = {"streams": NEW, "verdicts": ("decisions",), "files": ("left_out",)}
-LATER_TABLES = ("gaps", "repairs", "checks", "fingerprints")
+LATER = {"streams": NEW, "verdicts": ("decisions",), "files": ("left_out",), "annotations": ("mid_ns",)}
+LATER_TABLES = ("gaps", "repairs", "checks", "fingerprints", "joint_angles", "squats", "pose_images")
 
 
 @contextmanager
