@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from studies.skeletons import JOINTS
+from tests.ml.written_batches import ORIGIN_NS, Streams
 
 #: A standing body that faces the camera: x to its left, y up, z to its front, from between the hips.
 _STANDING = {
@@ -36,6 +37,13 @@ def squatting(
     body[:, knees, 1] += depth[:, np.newaxis] * 0.8
     body[:, knees, 2] += depth[:, np.newaxis] * 0.7
     return (body + random.normal(0, 0.002, body.shape)).astype(np.float32)
+
+
+def streams_of(joints: npt.NDArray[np.float32], t_s: npt.NDArray[np.float64] | None = None) -> Streams:
+    """Return the streams of 19 joints, frames at `t_s` after `ORIGIN_NS` (default: 30 a second)."""
+    t_s = np.arange(len(joints)) / 30 if t_s is None else t_s
+    t_ns = ORIGIN_NS + np.rint(t_s * 1e9).astype(np.int64)
+    return {f"joint@{name}": (t_ns, joints[:, number]) for number, name in enumerate(JOINTS)}
 
 
 def _place(name: str) -> tuple[float, float, float]:

@@ -22,8 +22,8 @@ from ml.preprocessing.tensors import channel_names, cut_streams
 from studies import find_study
 from studies.preparation import Input
 from studies.skeletons import JOINTS
-from tests.ml.bodies import squatting
-from tests.ml.written_batches import ORIGIN_NS, Recorded, Streams, moving, wrist_study, write_batch
+from tests.ml.bodies import squatting, streams_of
+from tests.ml.written_batches import Recorded, Streams, moving, wrist_study, write_batch
 from warehouse.erasure import erase_rows
 from warehouse.home import Home
 from warehouse.lake import Lake
@@ -36,11 +36,12 @@ def _body(seed: int, frames: int = 20) -> dict[str, np.ndarray]:
     return {name: random.normal(0, 1, (frames, 3)).astype(np.float32) for name in ANGLE_JOINTS}
 
 
-def _streams(joints: np.ndarray, rate_hz: float = 30) -> Streams:
-    t_ns = ORIGIN_NS + np.rint(np.arange(len(joints)) * 1e9 / rate_hz).astype(np.int64)
-    body = {f"joint@{name}": (t_ns, joints[:, number]) for number, name in enumerate(JOINTS)}
-    feet = {f"joint@{side}_foot_index": joints[:, JOINTS.index(f"{side}_ankle")] + [0, -0.05, 0.15] for side in ("left", "right")}
-    return body | {name: (t_ns, foot.astype(np.float32)) for name, foot in feet.items()}
+def _streams(joints: np.ndarray) -> Streams:
+    """The 19 joints and toes before the ankles."""
+    toes = {f"{side}_foot_index": joints[:, JOINTS.index(f"{side}_ankle")] + [0, -0.05, 0.15] for side in ("left", "right")}
+    body = streams_of(joints)
+    t_ns, _ = body["joint@nose"]
+    return {**body, **{f"joint@{name}": (t_ns, foot.astype(np.float32)) for name, foot in toes.items()}}
 
 
 @settings(deadline=None, max_examples=30)

@@ -12,8 +12,7 @@ from ml.preprocessing.examples import freeze_examples
 from ml.preprocessing.pose.bodies import keep_bodies
 from ml.preprocessing.pose.images import COLUMNS, ROWS, as_png, draw_poses
 from studies import find_study
-from studies.skeletons import JOINTS
-from tests.ml.bodies import squatting
+from tests.ml.bodies import squatting, streams_of
 from tests.ml.written_batches import ORIGIN_NS, Recorded, Streams, write_batch
 from warehouse.home import Home
 from warehouse.lake import Lake
@@ -21,11 +20,6 @@ from warehouse.publish import publish
 from warehouse.query import query
 
 _STUDY = find_study("squat_frames")
-
-
-def _streams(joints: np.ndarray, t_s: np.ndarray) -> Streams:
-    t_ns = ORIGIN_NS + np.rint(t_s * 1e9).astype(np.int64)
-    return {f"joint@{name}": (t_ns, joints[:, number]) for number, name in enumerate(JOINTS)}
 
 
 def _image(png: bytes) -> np.ndarray:
@@ -48,7 +42,7 @@ def test_a_picture_read_back_is_the_one_that_was_drawn() -> None:
 
 def test_eleven_frames_round_every_deepest_one_are_kept_and_shown_in_the_warehouse(home: Home) -> None:
     joints = squatting(121)
-    rows = _kept(home, _streams(joints, np.arange(121) / 30))
+    rows = _kept(home, streams_of(joints))
     assert [(row["repetition"], row["frame_offset"]) for row in rows] == [(n, o) for n in (1, 2) for o in range(-5, 6)]
     deepest = Lake(home).read("squats")["deepest_ns"].to_pylist()
     assert [row["t_ns"] for row in rows if row["frame_offset"] == 0] == deepest
@@ -63,14 +57,14 @@ def test_pictures_stop_at_a_gap_and_at_the_end_and_there_is_none_where_nobody_wa
     joints, t_s = squatting(181), np.arange(181) / 30
     there = (t_s < 3.1) | (t_s > 3.5)
     squats = [(0.0, 3 / 30, 1.0, None), (2.0, 90 / 30, 4.0, None), (3.0, 3.3, 4.0, None), (5.0, 6.0, 6.0, None)]
-    rows = _kept(home, _streams(joints[there], t_s[there]), squats=squats)
+    rows = _kept(home, streams_of(joints[there], t_s[there]), squats=squats)
     offsets = {n: [row["frame_offset"] for row in rows if row["repetition"] == n] for n in (1, 2, 3, 4)}
     assert offsets == {1: list(range(-3, 6)), 2: list(range(-5, 3)), 3: [], 4: list(range(-5, 1))}
 
 
 def test_tasks_on_a_clock_of_the_frames_own_rate_learn_from_the_same_pictures(home: Home) -> None:
     people = [
-        Recorded(f"r{n}", f"P00{n}", label, _streams(squatting(121, seed=n), np.arange(121) / 30))
+        Recorded(f"r{n}", f"P00{n}", label, streams_of(squatting(121, seed=n)))
         for n, label in enumerate(("good", "bad", "good", "bad"))
     ]
     write_batch(home, _STUDY, "b1", people)

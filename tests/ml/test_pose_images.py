@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,22 +20,11 @@ from studies import find_study
 from studies.augmentation import Flip, ZoomOut
 from studies.skeletons import JOINTS
 from studies.study import Study
-from tests.ml.bodies import squatting
-from tests.ml.written_batches import ORIGIN_NS, Recorded, Streams, write_batch
+from tests.ml.bodies import squatting, streams_of
+from tests.ml.written_batches import Recorded, write_batch
 from tests.studies.trial import trial
 from warehouse.home import Home
 from warehouse.lake import Lake
-
-
-@dataclass(frozen=True)
-class Filmed:
-    """Squats of 2 s each, at 30 frames a second."""
-
-    joints: np.ndarray
-
-    def streams(self) -> Streams:
-        t_ns = ORIGIN_NS + np.rint(np.arange(len(self.joints)) * 1e9 / 30).astype(np.int64)
-        return {f"joint@{name}": (t_ns, self.joints[:, number]) for number, name in enumerate(JOINTS)}
 
 
 def _streams(joints: np.ndarray) -> dict[str, np.ndarray]:
@@ -123,7 +111,7 @@ def test_standing_is_no_squat_and_angles_are_those_of_the_legs() -> None:
 def test_a_task_learns_from_the_images_round_the_deepest_frame_of_every_squat(home: Home) -> None:
     study = find_study("squat_frames")
     recorded = [
-        Recorded(f"r{person}{label}", f"P{person:03d}", label, Filmed(squatting(121, seed=2 * person + number)).streams())
+        Recorded(f"r{person}{label}", f"P{person:03d}", label, streams_of(squatting(121, seed=2 * person + number)))
         for person in range(4)
         for number, label in enumerate(("good", "bad"))
     ]
@@ -147,7 +135,7 @@ def test_a_squat_that_is_deepest_too_near_to_the_end_is_none_and_that_is_said(ho
     task = study.tasks["form"]
     wide = task.model_copy(update={"segment": task.segment.model_copy(update={"frames": 20})})
     study = study.model_copy(update={"tasks": {"form": wide}})
-    write_batch(home, study, "b1", [Recorded("r1", "P001", "good", Filmed(squatting(106)).streams())])
+    write_batch(home, study, "b1", [Recorded("r1", "P001", "good", streams_of(squatting(106)))])
     resample_batch("b1", study, home)
     assert segment_batch("b1", study, home) == 1
     assert Lake(home).read("cuts")["statement"].to_pylist() == ["1 squats are deepest too near to a gap or an end"]

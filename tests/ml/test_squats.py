@@ -11,18 +11,12 @@ from ml.preprocessing.batch import resample_batch, segment_batch
 from ml.preprocessing.pose.bodies import keep_bodies
 from ml.preprocessing.pose.squats import find_in
 from studies import find_study
-from studies.skeletons import JOINTS
-from tests.ml.bodies import squatting
+from tests.ml.bodies import squatting, streams_of
 from tests.ml.written_batches import ORIGIN_NS, Recorded, Streams, write_batch
 from warehouse.home import Home
 from warehouse.lake import Lake
 
 _STUDY = find_study("squat_frames")
-
-
-def _streams(joints: np.ndarray, t_s: np.ndarray) -> Streams:
-    t_ns = ORIGIN_NS + np.rint(t_s * 1e9).astype(np.int64)
-    return {f"joint@{name}": (t_ns, joints[:, number]) for number, name in enumerate(JOINTS)}
 
 
 def _kept(home: Home, streams: Streams) -> list[dict[str, object]]:
@@ -32,7 +26,7 @@ def _kept(home: Home, streams: Streams) -> list[dict[str, object]]:
 
 
 def test_squats_are_counted_and_each_goes_down_and_up_between_its_start_and_end(home: Home) -> None:
-    rows = _kept(home, _streams(squatting(181), np.arange(181) / 30))
+    rows = _kept(home, streams_of(squatting(181)))
     assert [row["repetition"] for row in rows] == [1, 2, 3]
     for number, row in enumerate(rows):
         start, deepest, end = ((row[name] - ORIGIN_NS) / 1e9 for name in ("start_ns", "deepest_ns", "end_ns"))  # type: ignore[operator]
@@ -48,7 +42,7 @@ def test_frames_at_uneven_times_are_told_by_their_own_times(home: Home) -> None:
     random = np.random.default_rng(1)
     t_s = np.cumsum(random.uniform(0.6, 1.4, 400) / 30)
     true = squatting(20_000, rate_hz=1000)
-    rows = _kept(home, _streams(true[np.rint(t_s * 1000).astype(int)], t_s))
+    rows = _kept(home, streams_of(true[np.rint(t_s * 1000).astype(int)], t_s))
     deepest = np.array([row["deepest_ns"] for row in rows]) - ORIGIN_NS
     assert set(deepest.tolist()) <= set(np.rint(t_s * 1e9).astype(np.int64).tolist()), "a frame of the clip, not a time between"
     np.testing.assert_allclose(deepest / 1e9, np.arange(len(rows)) * 2 + 1, atol=0.12)
@@ -58,7 +52,7 @@ def test_frames_at_uneven_times_are_told_by_their_own_times(home: Home) -> None:
 def test_no_squat_is_found_across_a_gap_and_one_side_is_enough(home: Home) -> None:
     joints, t_s = squatting(181), np.arange(181) / 30
     gone = (t_s > 2.7) & (t_s < 3.3)
-    streams = dict(_streams(joints[~gone], t_s[~gone]))
+    streams = dict(streams_of(joints[~gone], t_s[~gone]))
     assert [round((row["deepest_ns"] - ORIGIN_NS) / 1e9) for row in _kept(home, streams)] == [1, 5]  # type: ignore[operator]
     for part in ("knee", "ankle", "hip"):
         del streams[f"joint@left_{part}"]
@@ -106,7 +100,7 @@ _LABELLED = ((0.2, 24 / 30, 1.9, "bad"), (2.1, 3.1, 4.0, None), (4.0, 5.0, 5.9, 
 
 
 def test_labelled_squats_go_before_those_that_are_found(home: Home) -> None:
-    streams = _streams(squatting(181), np.arange(181) / 30)
+    streams = streams_of(squatting(181))
     write_batch(home, _STUDY, "b1", [Recorded("r1", "P001", "good", streams, squats=_LABELLED[:2])])
     assert keep_bodies("b1", _STUDY, home) == 2
     rows = Lake(home).read("squats").to_pylist()
@@ -119,7 +113,7 @@ def test_labelled_squats_go_before_those_that_are_found(home: Home) -> None:
 def test_a_squat_labelled_where_nobody_was_seen_has_no_angle(home: Home) -> None:
     joints, t_s = squatting(181), np.arange(181) / 30
     there = (t_s < 2.9) | (t_s > 3.3)
-    write_batch(home, _STUDY, "b1", [Recorded("r1", "P001", "good", _streams(joints[there], t_s[there]), squats=_LABELLED)])
+    write_batch(home, _STUDY, "b1", [Recorded("r1", "P001", "good", streams_of(joints[there], t_s[there]), squats=_LABELLED)])
     keep_bodies("b1", _STUDY, home)
     rows = Lake(home).read("squats").to_pylist()
     assert [row["knee_deg"] is None for row in rows] == [False, True, False]
@@ -127,7 +121,7 @@ def test_a_squat_labelled_where_nobody_was_seen_has_no_angle(home: Home) -> None
 
 
 def test_tasks_learn_round_the_labelled_frames_with_the_labels_of_the_squats(home: Home) -> None:
-    streams = _streams(squatting(181), np.arange(181) / 30)
+    streams = streams_of(squatting(181))
     late = (4.0, 5.95, 6.0, "good")
     recorded = [
         Recorded("r1", "P001", "good", streams, squats=(*_LABELLED[:2], late)),
