@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from quality.suites import Demand
-from studies.sensors import placement_of, sensor_of
+from studies.sensors import POSE_SENSORS, placement_of, sensor_of
 from studies.study import StreamContract, Study
 from warehouse.errors import Reason, did_you_mean
 
@@ -285,9 +285,16 @@ def _gap(row: Row, contract: StreamContract) -> Reason:
     gaps = row["gaps"]
     count = f", one of {gaps}" if isinstance(gaps, int) and gaps > 1 else ""
     pause = f"the {_name(row)} pauses for {figure(_number(row['longest_gap_s']))} s{count}"
-    remedy = (
-        "keep the sensor close to the receiver and the app in the foreground; send the parts before and after as two recordings"
-    )
+    if sensor_of(str(row["stream"])) in POSE_SENSORS:
+        remedy = (
+            "film so that the whole body is seen, in good light; if the body itself hides it, as the far arm from the side, the "
+            "study can take what the pose tool guesses: formats: {poses: {guessed: [left_wrist]}}"
+        )
+    else:
+        remedy = (
+            "keep the sensor close to the receiver and the app in the foreground; send the parts before and after as two "
+            "recordings"
+        )
     return Reason("gap_too_long", f"{pause}; the study allows {figure(contract.max_gap_s or 0)} s", _place(row), remedy)
 
 

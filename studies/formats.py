@@ -12,10 +12,11 @@ from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, FiniteFloat, field_validator, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat, field_validator, model_validator
 
-from studies.fields import Strict
+from studies.fields import Strict, distinct
 from studies.sensors import Placement, StreamName, axes_of, unit_of
+from studies.skeletons import PLACEMENTS
 from warehouse.errors import did_you_mean
 
 STANDARD_GRAVITY = 9.80665  # m/s^2
@@ -213,7 +214,7 @@ class SensorLoggerFiles(Strict):
 
 
 class PoseFiles(Strict):
-    """What files of poses do not say.
+    """What files of poses do not say, and which joints a tool may guess.
 
     Parameters
     ----------
@@ -223,11 +224,22 @@ class PoseFiles(Strict):
         Width of the picture over its height, for landmarks that are shares of both.
     frame : tuple of int, or None
         Width and height of the picture in pixels, for keypoints in pixels; it says `aspect` too.
+    guessed : tuple of str
+        Joints that are taken where the tool only guesses them, for the body hides them: seen from the side the far arm is.
     """
 
     rate_hz: Positive | None = None
     aspect: Positive | None = None
     frame: tuple[Pixels, Pixels] | None = None
+    guessed: Annotated[tuple[str, ...], AfterValidator(distinct)] = ()
+
+    @field_validator("guessed")
+    @classmethod
+    def _joints_are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in PLACEMENTS:
+                raise ValueError(f"'{name}' is no joint{did_you_mean(name, PLACEMENTS)}")
+        return names
 
     @model_validator(mode="after")
     def _says_the_shape_once(self) -> PoseFiles:

@@ -99,7 +99,7 @@ def reading_of(
     world = nothing if body.world is None else body.world * _UP
     poses = Poses(t_ns, body.frame, image, world, body.visibility, file.name)
     sensors = [sensor for sensor, there in (("keypoint", body.image), ("joint", body.world)) if there is not None]
-    streams = streams_of(poses, shape=shape, sensors=sensors, scratch=folder)
+    streams = streams_of(poses, shape=shape, sensors=sensors, scratch=folder, guessed=said.guessed)
     absent = int(np.isnan(body.visibility[:, 0]).sum())
     return Reading(
         format=name,

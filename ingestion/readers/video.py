@@ -51,7 +51,9 @@ def read(files: Sequence[DeviceFile], hints: Hints = NO_HINTS) -> Reading:
     facts, origin_ns = facts_of(clip, file.name), _created_ns(clip.header.created)
     poses = poses_of(clip, origin_ns=origin_ns, source=file.name)
     shape = (clip.header.shown_width, clip.header.shown_height)
-    streams = streams_of(poses, shape=shape, sensors=hints.pose_sensors, scratch=file.scratch)
+    streams = streams_of(
+        poses, shape=shape, sensors=hints.pose_sensors, scratch=file.scratch, guessed=hints.formats.poses.guessed
+    )
     return Reading(
         format=NAME,
         streams=tuple(stream for stream in streams if stream.t_ns.size),

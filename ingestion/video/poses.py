@@ -43,7 +43,9 @@ def poses_of(clip: Clip, *, origin_ns: int, source: str) -> Poses:
     )
 
 
-def streams_of(poses: Poses, *, shape: tuple[float, float], sensors: Collection[str], scratch: Path | None) -> tuple[Stream, ...]:
+def streams_of(
+    poses: Poses, *, shape: tuple[float, float], sensors: Collection[str], scratch: Path | None, guessed: Collection[str] = ()
+) -> tuple[Stream, ...]:
     """Return a stream for every placement and sensor.
 
     Parameters
@@ -55,12 +57,15 @@ def streams_of(poses: Poses, *, shape: tuple[float, float], sensors: Collection[
         ``joint``, ``keypoint`` or both.
     scratch : Path or None
         Where the streams of a long clip are spooled.
+    guessed : collection of str
+        Placements that are taken wherever the tool has a place for them, hidden or not.
     """
     names = [stream_name(sensor, placement) for sensor in sorted(sensors) for placement in PLACEMENTS]
     times = [Growing(np.int64, folder=scratch) for _ in names]
     values = [Growing(np.float32, 3, folder=scratch) for _ in names]
+    least = np.array([0 if placement in guessed else LEAST_VISIBILITY for placement in PLACEMENTS])
     for part in blocks(len(poses.t_ns)):
-        seen = _joints(poses.visibility[part, :, None], least=True)[..., 0] >= LEAST_VISIBILITY
+        seen = _joints(poses.visibility[part, :, None], least=True)[..., 0] >= least
         of_sensor = {"joint": poses.world[part], "keypoint": _in_heights(poses.image[part], *shape)}
         joints = [joint for sensor in sorted(sensors) for joint in np.moveaxis(_joints(of_sensor[sensor]), 1, 0)]
         for number, joint in enumerate(joints):

@@ -79,6 +79,15 @@ def test_a_joint_that_was_not_seen_has_no_row_and_neither_has_what_is_made_of_it
     assert streams["joint@left_shoulder"] == streams["joint@neck"] == [0, 40_000_000, 120_000_000]
 
 
+def test_a_hidden_joint_that_the_study_lets_the_tool_guess_has_a_row_wherever_somebody_was_seen():
+    records = _records(4)
+    records["visibility"][:3, MEDIAPIPE.index("left_wrist")] = 0.01
+    records["visibility"][2] = np.nan
+    asked = {"shape": (1, 1), "sensors": {"joint"}, "scratch": None}
+    streams = {s.name: s.t_ns.tolist() for s in streams_of(_poses(records), guessed=("left_wrist",), **asked)}
+    assert streams["joint@left_wrist"] == streams["joint@left_knee"] == [0, 40_000_000, 120_000_000]
+
+
 def test_the_published_order_of_the_19_joints_has_each_once():
     assert len(set(JOINTS)) == 19 and set(JOINTS) < set(PLACEMENTS) and len(set(MEDIAPIPE)) == 33
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from studies.formats import UNITS, Formats, fits
+from studies.formats import UNITS, Formats, PoseFiles, fits
 
 _ACC: dict[str, Any] = {"accelerometer": {"columns": ["x", "y", "z"], "unit": "g"}}
 
@@ -62,3 +62,9 @@ def test_every_unit_leads_to_one_of_the_lake_and_known_ones_agree() -> None:
     assert UNITS["G"][1] == pytest.approx(1000 * UNITS["mG"][1])
     assert UNITS["T"][1] == pytest.approx(10_000 * UNITS["G"][1])
     assert UNITS["deg/s"][1] * 180 == pytest.approx(3.14159265)
+
+
+def test_a_joint_to_be_guessed_is_one_that_the_lake_keeps():
+    assert PoseFiles(guessed=("left_wrist",)).guessed == ("left_wrist",)
+    with pytest.raises(ValidationError, match="'left_rist' is no joint; did you mean 'left_wrist'"):
+        PoseFiles(guessed=("left_rist",))
