@@ -6,8 +6,9 @@ before, by ingestion; both lead to the same tensors, for both cut with `ml.prepr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,19 +17,20 @@ import pyarrow.compute as pc
 
 from ml.model_version import ModelVersion
 from ml.preprocessing.baseline import Baseline
+from ml.preprocessing.blocks import Readings
 from ml.preprocessing.originals import cut_segments
+from ml.preprocessing.pose.told import repetitions_of
 from ml.preprocessing.selection import find_task, select_segments
 from ml.preprocessing.tensors import cut_streams
 from ml.registry import Registry
-from ml.storage import load
+from ml.storage import StoredModel, load
+from studies.sensors import sensor_of
 from studies.study import Study, Task
 from warehouse.errors import KinelakeError, Reason
 from warehouse.home import Home
 
-#: Times of shape (n,), ns since 1970 UTC, ascending and unique, and values of shape (n, axes) in SI units.
-Readings = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
-
 _SHOWN = 8
+_FILM_SQUATS = "film whole squats, from standing to standing, with hips, knees and feet in the picture"
 
 
 class NoAnswer(KinelakeError):
@@ -52,6 +54,10 @@ class Answer:
         First and last tick of each segment, ns since 1970 UTC, and what it looks like on its own.
     sentence : str
         The answer for a person.
+    classes : tuple of str
+        All labels that it tells apart.
+    probabilities : tuple of tuple of float
+        Of each class, for every segment.
     """
 
     label: str
@@ -60,6 +66,64 @@ class Answer:
     family: str
     segments: tuple[tuple[int, int, str, float], ...]
     sentence: str
+    classes: tuple[str, ...]
+    probabilities: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The champion of a task, loaded.
+
+    Parameters
+    ----------
+    version : ModelVersion
+    model : StoredModel
+    study : Study
+    task : str
+        Bare name, without the study.
+    home : Home
+    """
+
+    version: ModelVersion
+    model: StoredModel
+    study: Study
+    task: str
+    home: Home
+
+    @classmethod
+    def of(cls, study: Study, task: str, home: Home) -> Champion:
+        """Load the champion of a task.
+
+        Raises
+        ------
+        UnknownName
+            The study has no such task.
+        NoAnswer
+            The task has no champion.
+        ModelRefused
+            The champion's files are damaged.
+        """
+        find_task(study, task)
+        registry = Registry(home)
+        version = _champion(registry, f"{study.study}.{task}")
+        return cls(version, load(registry.artifact(version)), study, task, home)
+
+    @cached_property
+    def recipe(self) -> Task:
+        """The task as it was when the champion was trained: the study may ask for another rate or other streams by now."""
+        return Task.model_validate(self.model.facts["recipe"])
+
+    def answer(self, streams: Mapping[str, Readings], *, participant: str | None = None) -> Answer:
+        """Answer for one recording; see `classify`."""
+        recipe, name = self.recipe, self.version.task
+        _check_streams(streams, recipe, name)
+        clocked = {*recipe.input.streams, *(stream for other in self.study.tasks.values() for stream in other.input.streams)}
+        cut = cut_streams({stream: readings for stream, readings in streams.items() if stream in clocked}, recipe)
+        if not len(cut):
+            raise _no_squat(streams, name) if recipe.segment.by == "deepest" else _too_short(recipe, name)
+        signals = _comparable(cut.signals, participant, recipe, self.study, self.task, self.home)
+        estimator = self.model.estimator
+        return _answer(self.version, estimator.classes_, estimator.predict_proba(signals), cut.start_ns, cut.end_ns)
 
 
 def classify(streams: Mapping[str, Readings], *, study: Study, task: str, home: Home, participant: str | None = None) -> Answer:
@@ -85,24 +149,12 @@ def classify(streams: Mapping[str, Readings], *, study: Study, task: str, home: 
     UnknownName
         The study has no such task.
     NoAnswer
-        The task has no champion, the recording lacks a sensor that it needs, or is too short; or the champion needs a baseline,
-        and none is known of the participant.
+        The task has no champion, the recording lacks a sensor that it needs, is too short, or shows no squat where one is
+        needed; or the champion needs a baseline, and none is known of the participant.
     ModelRefused
         The champion's files are damaged.
     """
-    find_task(study, task)
-    registry = Registry(home)
-    champion = _champion(registry, f"{study.study}.{task}")
-    model = load(registry.artifact(champion))
-    # As it was trained: the study may ask for another rate or other streams by now.
-    recipe = Task.model_validate(model.facts["recipe"])
-    _check_streams(streams, recipe, champion.task)
-    clocked = {*recipe.input.streams, *(name for other in study.tasks.values() for name in other.input.streams)}
-    cut = cut_streams({name: readings for name, readings in streams.items() if name in clocked}, recipe)
-    if not len(cut):
-        raise _too_short(recipe, champion.task)
-    probabilities = model.estimator.predict_proba(_comparable(cut.signals, participant, recipe, study, task, home))
-    return _answer(champion, model.estimator.classes_, probabilities, cut.start_ns, cut.end_ns)
+    return Champion.of(study, task, home).answer(streams, participant=participant)
 
 
 def _comparable(
@@ -144,7 +196,7 @@ def _check_streams(streams: Mapping[str, Readings], recipe: Task, task: str) -> 
     missing = [name for name in recipe.input.streams if name not in there]
     if missing:
         sentence = (
-            f"'{task}' needs {' and '.join(recipe.input.streams)}; the recording has no {' and no '.join(missing)} "
+            f"'{task}' needs {_streams_in_words(recipe.input.streams)}; the recording has no {' and no '.join(missing)} "
             f"(it has: {', '.join(sorted(there)) or 'nothing'})"
         )
         raise NoAnswer(Reason("stream_missing", sentence, remedy="record with that sensor switched on"))
@@ -152,10 +204,29 @@ def _check_streams(streams: Mapping[str, Readings], recipe: Task, task: str) -> 
 
 def _too_short(recipe: Task, task: str) -> NoAnswer:
     sentence = (
-        f"the recording has no stretch of {recipe.segment.min_seconds:g} s in which {' and '.join(recipe.input.streams)} "
+        f"the recording has no stretch of {recipe.segment.min_seconds:g} s in which {_streams_in_words(recipe.input.streams)} "
         f"run together without a gap, and '{task}' needs one"
     )
     return NoAnswer(Reason("too_short", sentence, remedy="record longer, or see in the quality report where the gaps are"))
+
+
+def _streams_in_words(streams: Sequence[str]) -> str:
+    """Name streams; the joints of a body are one thing to a person, and nineteen streams."""
+    joints = [name for name in streams if sensor_of(name) == "joint"]
+    if len(joints) <= _SHOWN:
+        return " and ".join(streams)
+    return " and ".join([f"{len(joints)} joints of a body", *(name for name in streams if name not in joints)])
+
+
+def _no_squat(streams: Mapping[str, Readings], task: str) -> NoAnswer:
+    told = repetitions_of(streams)
+    if told.repetitions:
+        many = f"{len(told.repetitions)} squats are" if len(told.repetitions) > 1 else "one squat is"
+        sentence = f"{many} seen, deepest too near to an end of the recording or to a gap for '{task}'"
+        remedy = "film from standing to standing, with the whole body in the picture"
+    else:
+        sentence, remedy = f"no squat deep enough was found, and '{task}' asks about squats: {told.why_none}", _FILM_SQUATS
+    return NoAnswer(Reason("squat_missing", sentence, remedy=remedy))
 
 
 def _answer(champion: ModelVersion, classes: Any, probabilities: Any, start_ns: Any, end_ns: Any) -> Answer:
@@ -165,4 +236,5 @@ def _answer(champion: ModelVersion, classes: Any, probabilities: Any, start_ns: 
     found = zip(start_ns.tolist(), end_ns.tolist(), classes[each].tolist(), probabilities.max(axis=1).tolist(), strict=True)
     agreeing = f"{np.count_nonzero(each == best)} of {len(each)} segments say so" if len(each) > 1 else "from one segment"
     sentence = f"{label}, with a probability of {probability:.0%} ({agreeing}; {champion.family}, version {champion.version})."
-    return Answer(label, probability, champion.version, champion.family, tuple(found), sentence)
+    names, shares = tuple(map(str, classes)), tuple(map(tuple, probabilities.tolist()))
+    return Answer(label, probability, champion.version, champion.family, tuple(found), sentence, names, shares)

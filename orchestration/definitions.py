@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets import ingestion, learning, preprocessing, quality, warehouse
+from assets import clips, ingestion, learning, preprocessing, quality, warehouse
 from orchestration.jobs import BATCH_JOBS, publish_warehouse, train_task
 from orchestration.liveness import LivingHome
 from orchestration.progress import Progress, spoken_to
@@ -22,7 +22,7 @@ def build_defs(*, home: Home | None = None, progress: Progress | None = None) ->
         Gets the lines that runs say, instead of Dagster's console log.
     """
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([ingestion, quality, preprocessing, learning, warehouse]),
+        assets=dg.load_assets_from_modules([ingestion, quality, preprocessing, clips, learning, warehouse]),
         jobs=[*BATCH_JOBS, train_task, publish_warehouse],
         sensors=[landing_zone, retraining],
         schedules=[nightly],

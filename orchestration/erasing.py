@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from assets.clips import write_clip_pages
 from assets.resources import delivered
 from assets.warehouse import publish_home
 from ingestion.erasure import erase_deliveries
@@ -184,6 +185,7 @@ def _bring_up_to_date(receipt: Receipt, study: Study, home: Home) -> None:
     keep_bodies(batch_id, study, home)
     segment_batch(batch_id, study, home)
     write_report(batch_id, study, home)
+    write_clip_pages(batch_id, study, home)
     complete_batch(delivered(receipt), home, contract_version=study.contract_version, recipe_version=study.recipe_version)
 
 

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from assets.clips import clip_pages
 from assets.ingestion import raw_files, read
 from assets.learning import examples, train
 from assets.preprocessing import resample, segment
@@ -14,7 +15,7 @@ _TAGS = {"dagster/max_runtime": str(MAX_RUNTIME_S)}
 process_batch = dg.define_asset_job(
     "process_batch",
     selection=dg.AssetSelection.assets(
-        raw_files, *read.keys, verdicts, quality_report, *resample.keys, *segment.keys, batches, warehouse
+        raw_files, *read.keys, verdicts, quality_report, *resample.keys, *segment.keys, clip_pages, batches, warehouse
     ),
     executor_def=dg.in_process_executor,
     tags=_TAGS,
@@ -23,7 +24,7 @@ process_batch = dg.define_asset_job(
 
 rejudge_batch = dg.define_asset_job(
     "rejudge_batch",
-    selection=dg.AssetSelection.assets(verdicts, quality_report, *resample.keys, *segment.keys, batches, warehouse),
+    selection=dg.AssetSelection.assets(verdicts, quality_report, *resample.keys, *segment.keys, clip_pages, batches, warehouse),
     executor_def=dg.in_process_executor,
     tags=_TAGS,
     description="Judge, resample and segment a batch that was read, then publish; no delivered file is read.",
@@ -31,7 +32,7 @@ rejudge_batch = dg.define_asset_job(
 
 recut_batch = dg.define_asset_job(
     "recut_batch",
-    selection=dg.AssetSelection.assets(*resample.keys, *segment.keys, batches, warehouse),
+    selection=dg.AssetSelection.assets(*resample.keys, *segment.keys, clip_pages, batches, warehouse),
     executor_def=dg.in_process_executor,
     tags=_TAGS,
     description="Resample and segment a batch that was judged, then publish.",

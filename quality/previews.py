@@ -105,7 +105,7 @@ def preview(t_ns: _Times, values: _Values, marked: tuple[int, int] | None = None
     cuts = np.flatnonzero(steps[inside.start : inside.stop - 1] > _GAP_STEPS * usual) + 1
     down = HEIGHT - 4 - (values[inside] - low) * scale
     return Preview(
-        {axis: _path(across, down[:, n], cuts) for n, axis in zip(range(values.shape[1]), _AXES, strict=False)},
+        {axis: path_of(across, down[:, n], cuts) for n, axis in zip(range(values.shape[1]), _AXES, strict=False)},
         (first_ns - int(t_ns[0])) / 1e9,
         (last_ns - int(t_ns[0])) / 1e9,
         low,
@@ -139,7 +139,8 @@ def _stretch(t_ns: _Times, marked: tuple[int, int] | None) -> tuple[int, int]:
     return max(first, start), min(last, end)
 
 
-def _path(across: _Numbers, down: _Numbers, cuts: npt.NDArray[np.intp]) -> str:
+def path_of(across: _Numbers, down: _Numbers, cuts: npt.NDArray[np.intp]) -> str:
+    """Return SVG path data through points, a new sub-path at each of `cuts`; long lines are thinned without losing a spike."""
     pieces = zip(np.split(across, cuts), np.split(down, cuts), strict=True) if cuts.size < _MOST_PIECES else [(across, down)]
     return "".join(_line(*thinned(x, y)) for x, y in pieces if x.size)
 

@@ -19,6 +19,8 @@ import numpy as np
 
 from quality.accounts import annotated, copied, decisions, left_out, mended, units
 from quality.charts import Dot, rates_and_pauses
+from quality.clip_page import facts_in_words
+from quality.clips import frames_by_recording
 from quality.confounding import confounding_of, contingency
 from quality.drawings import drawings_of
 from quality.facts import BatchFacts, contract_name, read_facts
@@ -136,6 +138,7 @@ def _content(batch_id: str, study: Study, home: Home) -> dict[str, Any]:
         "most_lines": MOST_LINES,
         "most_marks": MOST_MARKS,
         "demands_in_words": demands_in_words,
+        **_filmed(facts, lines, lake),
         "someone": next((name for line in lines if fits(name := line.participant)), ""),
     }
 
@@ -153,6 +156,15 @@ def _delivery(facts: BatchFacts, lines: Sequence[Line], study: Study, lake: Lake
         "left_out": left_out(facts),
         "marked": annotated(lake.read("annotations", where={"batch_id": facts.batch_id}), study),
     }
+
+
+def _filmed(facts: BatchFacts, lines: Sequence[Line], lake: Lake) -> dict[str, Any]:
+    """Which recordings have a page of their own, and what was measured on those that are clips."""
+    by_id = {line.recording_id: line for line in lines}
+    videos = lake.read("videos", where={"batch_id": facts.batch_id}).to_pylist()
+    clips = [(by_id[row["recording_id"]], row, facts_in_words(row)) for row in videos if row["recording_id"] in by_id]
+    clips.sort(key=lambda clip: lines.index(clip[0]))
+    return {"clips": clips[:MOST_LINES], "clips_in_all": len(clips), "shown": frames_by_recording(facts.batch_id, lake).keys()}
 
 
 def _judgement(facts: BatchFacts, lines: Sequence[Line], study: Study, home: Home) -> dict[str, Any]:

@@ -96,14 +96,16 @@ def submit(
 
 
 def report(context: typer.Context, batch: Annotated[str, typer.Argument(help="Batch id.")]) -> None:
-    """Write the quality report of a batch (HTML) and print where it is."""
+    """Write the quality report of a batch and the page of each of its clips (HTML), and print where it is."""
+    from assets.clips import write_clip_pages
     from ingestion.vault import Vault
     from quality.report import write_report
 
     shown = face(context)
     receipt = Vault(shown.home).receipt(batch)
-    page = write_report(batch, find_study(receipt.study), shown.home)
-    shown.answer({"report": page}, str(page))
+    study = find_study(receipt.study)
+    page, clips = write_report(batch, study, shown.home), write_clip_pages(batch, study, shown.home)
+    shown.answer({"report": page, "clips": clips}, str(page))
 
 
 def erase(

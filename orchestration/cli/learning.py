@@ -89,17 +89,17 @@ def rollback(context: typer.Context, task: _Task, who: _Who, why: _Why) -> None:
 
 def classify(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A device file, or several of one recording.")],
+    file: Annotated[Path, typer.Argument(help="A device file, a clip, or a folder with one recording.")],
     task: Annotated[str, typer.Option(help="<study>.<task>")],
     also: Annotated[list[Path] | None, typer.Option("--with", help="Further files of the same recording.")] = None,
     participant: Annotated[str | None, typer.Option(help="Whose recording it is: for tasks with input.baseline.")] = None,
 ) -> None:
-    """Ask the champion of a task what a recording shows."""
+    """Ask the champion of a task what a recording or a clip shows, repetition by repetition."""
     from orchestration.classifying import classify_files
 
     shown = face(context)
     answer = classify_files([file, *(also or [])], task, shown.home, participant=participant)
-    shown.answer(answer, answer.sentence)
+    shown.answer(answer.to_dict(), answer.sentence)
 
 
 def register(app: typer.Typer) -> None:

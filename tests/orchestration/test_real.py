@@ -104,7 +104,7 @@ def test_where_each_label_is_one_persons_the_platform_says_so_and_promotes_nothi
 
 def test_the_champion_answers_for_a_file_and_its_sibling(real_home: Home) -> None:
     file = next(path for path in sorted((REAL / _BARBELL).iterdir()) if path.name.startswith("A-squat") and "Accel" in path.name)
-    answer = classify_files([file], "barbell.exercise_class", real_home)
+    answer = classify_files([file], "barbell.exercise_class", real_home).answer
     assert answer.label == "squat"
     kept = Lake(real_home).read("predictions")
     assert kept["label"].to_pylist() == [label for _, _, label, _ in answer.segments]

@@ -14,11 +14,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.preprocessing.blocks import Readings
 from ml.preprocessing.pose.angles import ANGLE_JOINTS, ANGLES, joint_angles, mean_of_seen
 from ml.preprocessing.pose.images import as_png, draw_poses
 from ml.preprocessing.pose.squats import find_in, sinking, standing_height
-from ml.preprocessing.recordings import Accepted, accepted_recordings, by_stream, in_groups, read_streams
-from studies.sensors import sensor_of, stream_name
+from ml.preprocessing.recordings import Accepted, accepted_recordings, by_stream, in_groups, read_streams, values_of
+from studies.sensors import placement_of, sensor_of, stream_name
 from studies.skeletons import JOINTS
 from studies.study import Study
 from warehouse.home import Home
@@ -103,16 +104,23 @@ def _bodies(batch_id: str, home: Home) -> Iterator[tuple[Accepted, Body]]:
         read = by_stream(read_streams("samples", ["recording_id", "stream", "t_ns", "x", "y", "z"], home, of=of))
         for recording in group:
             if found := read.get(recording.recording_id):
-                yield recording, _body(found)
+                yield recording, body_of({name: (rows["t_ns"].to_numpy(), values_of(rows, name)) for name, rows in found.items()})
 
 
-def _body(streams: Mapping[str, pa.Table]) -> Body:
-    times = {name: rows["t_ns"].to_numpy() for name, rows in streams.items()}
-    t_ns = np.unique(np.concatenate(list(times.values())))
+def tables_of(recording_id: str, participant: str, streams: Mapping[str, Readings]) -> tuple[pa.Table, pa.Table]:
+    """Return the rows that `joint_angles` and `squats` would have of a recording that is in neither; squats as they are found."""
+    recording, body = Accepted(recording_id, participant, None, 0), body_of(streams)
+    return _angles(recording, body), _squats(recording, body, None)
+
+
+def body_of(streams: Mapping[str, Readings]) -> Body:
+    """Put the joints of one recording together, frame by frame; `streams` has at least one ``joint@…``, others do not count."""
+    own = {placement_of(name): readings for name, readings in streams.items() if sensor_of(name) == "joint"}
+    t_ns = np.unique(np.concatenate([times for times, _ in own.values()]))
     joints = {name: np.full((len(t_ns), 3), np.nan, np.float32) for name in _NAMES}
-    for stream, rows in streams.items():
-        axes = np.stack([rows[axis].to_numpy() for axis in "xyz"], axis=1)
-        joints[stream.partition("@")[2]][np.searchsorted(t_ns, times[stream])] = axes
+    for name in joints.keys() & own.keys():
+        times, places = own[name]
+        joints[name][np.searchsorted(t_ns, times)] = places
     return Body(t_ns, joints, joint_angles(joints))
 
 
@@ -134,7 +142,7 @@ def _labelled(batch_id: str, home: Home) -> dict[str, dict[str, npt.NDArray[np.g
 def _squats(recording: Accepted, body: Body, labelled: Mapping[str, npt.NDArray[np.generic]] | None) -> pa.Table:
     squats = found_squats(body) if labelled is None else labelled
     at = squats["deepest_ns"]
-    knee, height, depth = _at(body, at)
+    knee, height, depth = measures_at(body, at)
     columns = {
         "confidence": pa.nulls(len(at), pa.float64()),
         **squats,
@@ -198,8 +206,11 @@ def nearest(times: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) -> 
     return found
 
 
-def _at(body: Body, times: npt.NDArray[np.generic]) -> tuple[_Floats, _Floats, _Floats]:
-    """Knee angle, hip height and depth in the frames of these times; not a number where nobody was seen then."""
+def measures_at(body: Body, times: npt.NDArray[np.generic]) -> tuple[_Floats, _Floats, _Floats]:
+    """Return knee angle (degrees), hip height (m) and depth (share of the standing height) in the frames of these times.
+
+    Not a number where nobody was seen then.
+    """
     rows = np.minimum(np.searchsorted(body.t_ns, times), len(body.t_ns) - 1)
     there, all_heights = body.t_ns[rows] == times, body.angles[:, _HEIGHT].astype(np.float64)
     seen = all_heights[np.isfinite(all_heights)]
