@@ -77,11 +77,13 @@ def _chunks(rows: pa.Table | pa.RecordBatchReader) -> Iterator[pa.Table]:
         yield rows
         return
     gathered: list[pa.RecordBatch] = []
+    count = size = 0  # summed up as they come: batches can be many and small
     for batch in rows:
         gathered.append(batch)
-        if sum(map(len, gathered)) >= _ROW_GROUP_ROWS or sum(one.nbytes for one in gathered) >= _ROW_GROUP_BYTES:
+        count, size = count + len(batch), size + batch.nbytes
+        if count >= _ROW_GROUP_ROWS or size >= _ROW_GROUP_BYTES:
             yield pa.Table.from_batches(gathered)
-            gathered = []
+            gathered, count, size = [], 0, 0
     if gathered:
         yield pa.Table.from_batches(gathered)
 

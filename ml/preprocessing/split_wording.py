@@ -37,16 +37,16 @@ def protocol_of(split: Split | AuthorsSplit, fold: npt.NDArray[np.int64], *, gro
     number, taught, held_out = int(fold.max()) + 1, int((fold >= 0).sum()), int((fold < 0).sum())
     group = split.group if isinstance(split, AuthorsSplit) or split.folds_by is None else split.folds_by
     if split.folds == "leave_one_out":
-        turns = f"leave one {group} out ({number} {group}s)"
+        turns = f"leave one {group} out ({number} {_plural(group)})"
     else:
-        turns = f"{number}-fold cross-validation by {group}, stratified by label ({taught} {group}s)"
+        turns = f"{number}-fold cross-validation by {group}, stratified by label ({taught} {_plural(group)})"
     if not held_out:
         return turns
     group = split.group
     if isinstance(split.test, tuple):
-        out = f"{group} {_listed(split.test)} held out for the test ({held_out} of {groups} {group}s)"
+        out = f"{group} {_listed(split.test)} held out for the test ({held_out} of {groups} {_plural(group)})"
     else:
-        out = f"{held_out} of {groups} {group}s held out for the test"
+        out = f"{held_out} of {groups} {_plural(group)} held out for the test"
     return f"{out}; {turns} on the others" if number > 1 else f"{out}, no cross-validation"
 
 
@@ -115,7 +115,7 @@ def statement_of_other_groups(
     elif target != "label" and honest:
         asked = "who of them it is" if target == "participant" else "who of them it is and what they do"
         said = (
-            f"The scores are for other {group}s of the {participants} people who taught: {asked}. They say nothing "
+            f"The scores are for other {_plural(group)} of the {participants} people who taught: {asked}. They say nothing "
             "about anybody else."
         )
     elif target != "label":
@@ -124,21 +124,25 @@ def statement_of_other_groups(
             "another day, and nothing can be promoted. With 'group: session' they would."
         )
     elif participants == 1:
-        said = f"Only one participant is known: the scores are for other {group}s, and say nothing about new people."
+        said = f"Only one participant is known: the scores are for other {_plural(group)}, and say nothing about new people."
     elif shared:
         said = (
-            f"The scores are for other {group}s of people who also taught ({shared} of {participants}): they say nothing about "
-            "new people, and nothing can be promoted. With 'group: participant' they would."
+            f"The scores are for other {_plural(group)} of people who also taught ({shared} of {participants}): they say nothing "
+            "about new people, and nothing can be promoted. With 'group: participant' they would."
         )
     else:
-        said = f"The scores are for {group}s, and so for people, whom the model never saw in training."
+        said = f"The scores are for {_plural(group)}, and so for people, whom the model never saw in training."
     if group == BLOCK:
         said = _BY_BLOCK + said
     if alone:
         said += f" Of {_listed(alone)} there is one {group} only, which is either taught or tested."
     if one_sided:
-        said += f" With so few {group}s, {_listed(one_sided)} could not be put both where is taught and where is tested."
+        said += f" With so few {_plural(group)}, {_listed(one_sided)} could not be put both where is taught and where is tested."
     return said
+
+
+def _plural(group: str) -> str:
+    return group if group.endswith("s") else f"{group}s"
 
 
 def _listed(parts: Sequence[str], between: str = ", ", most: int = 12) -> str:

@@ -1,4 +1,4 @@
-"""Real poses, from the manifest to a scored model: frames of two videos, each the way of every delivery."""
+"""Real poses, the way of every delivery from the manifest to a scored model: frames, clips, and sequences of whole squats."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _KEYPOINTS = REAL / "keypoints"
 def learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Take a folder through a shipped study of which only one family is trained; return the home."""
 
-    def learn(name: str, folder: Path, family: str) -> Home:
+    def learn(name: str, folder: Path, family: str, **parameters: Any) -> Home:
         said = yaml.safe_load((Path(studies.__file__).parent / f"{name}.yaml").read_text(encoding="utf-8"))
         for task in said["tasks"].values():
-            task["models"] = [model for model in task["models"] if model["family"] == family]
+            task["models"] = [{"family": family, "parameters": {"vector": "samples", **parameters}}]
         (tmp_path / "studies").mkdir()
         (tmp_path / "studies" / f"{name}.yaml").write_text(yaml.safe_dump(said), encoding="utf-8")
         monkeypatch.setenv("KINELAKE_STUDIES", str(tmp_path / "studies"))
@@ -59,3 +59,22 @@ def test_frames_of_a_video_never_seen_are_told_up_from_down(learnt: Any) -> None
     taught = query(home, "SELECT split, label, count(*) AS frames FROM examples GROUP BY ALL ORDER BY ALL").to_pylist()
     assert sum(row["frames"] for row in taught if row["split"] == "train") == 4160
     assert {row["label"] for row in taught} == {"up", "down"}
+
+
+def test_clips_that_were_never_seen_are_told_good_from_bad_better_than_by_chance(learnt: Any) -> None:
+    home = learnt("good_bad_squat_2d", _KEYPOINTS / "good_bad_squat_2d" / "output_csv", "extra_trees", n_estimators=30)
+    scores = _scores(home, "good_bad_squat_2d.form_of_frames")
+    assert scores["cross_validation"]["support"] == 5292
+    for found in scores.values():
+        assert found["recordings"] == 166
+        assert found["recording_accuracy_low"] > 0.5
+    assert scores["authors"]["recording_accuracy"] > scores["cross_validation"]["recording_accuracy"] > 0.6
+
+
+def test_squats_of_other_people_are_told_correct_from_incorrect_less_well_than_those_of_people_who_taught(learnt: Any) -> None:
+    home = learnt("uiprmd_deep_squat", _KEYPOINTS / "uiprmd_deep_squat", "svm")
+    scores = _scores(home, "uiprmd_deep_squat.form")
+    assert scores["authors"]["support"] == scores["cross_validation"]["support"] == 180
+    assert scores["authors"]["accuracy"] > 0.95
+    assert scores["authors"]["accuracy"] > scores["cross_validation"]["accuracy"] > 0.7
+    assert scores["cross_validation"]["accuracy_low"] > 0.5
