@@ -119,6 +119,10 @@ class Input(Strict):
     derive : {"distances", "images", "angles", "centred"}, optional
         The distances of every two of the 19 joints, pictures of the body, or the angles of its joints and the height of its hips,
         instead of the streams' own channels; or these channels as seen from between the hips, in lengths of the trunk.
+    same_size : bool
+        With distances or images: every body is brought to one size first.
+    view_degrees : float, optional
+        With images: how far to its left of straight ahead a body is seen from; as the camera saw it if left out.
     """
 
     streams: Annotated[tuple[StreamName, ...], Field(min_length=1), AfterValidator(distinct), BeforeValidator(_with_all_joints)]
@@ -130,6 +134,8 @@ class Input(Strict):
     gravity: bool = False
     baseline: Literal["participant"] | None = None
     derive: Literal["distances", "images", "angles", "centred"] | None = None
+    same_size: bool = False
+    view_degrees: Annotated[float, Field(ge=-180, le=180)] | None = None
 
     @model_validator(mode="after")
     def _joints_are_there_to_derive_from(self) -> Input:
@@ -172,6 +178,14 @@ class Input(Strict):
         missing = [name for part in TRUNK for sensor in sensors if (name := stream_name(sensor, part)) not in self.streams]
         if missing:
             raise ValueError(f"'derive: centred' counts from the hips in lengths of the trunk; missing: {', '.join(missing)}")
+        return self
+
+    @model_validator(mode="after")
+    def _bodies_are_there_to_turn(self) -> Input:
+        if self.same_size and self.derive not in ("distances", "images"):
+            raise ValueError("same_size goes with 'derive: distances' or 'derive: images'; nothing else is brought to one size")
+        if self.view_degrees is not None and self.derive != "images":
+            raise ValueError("view_degrees goes with 'derive: images': nothing else depends on where a body is seen from")
         return self
 
     @model_validator(mode="after")

@@ -143,9 +143,9 @@ def cut(streams: Mapping[str, Ticks], segments: Spans, task: Task) -> _Floats:
     inputs, length = task.input, task.segment.length
     prepared = prepare(streams, inputs)
     if inputs.derive == "images":
-        return images_in(prepared, segments, length)
+        return images_in(prepared, segments, length, inputs)
     if inputs.derive in ("distances", "angles"):
-        derived = distances_between(prepared) if inputs.derive == "distances" else angles_between(prepared)
+        derived = distances_between(prepared, inputs) if inputs.derive == "distances" else angles_between(prepared)
         return stretch(derived.values, np.searchsorted(derived.at, segments.first), segments.steps, length)
     if inputs.derive == "centred":
         prepared = centred(prepared)

@@ -15,26 +15,29 @@ from ml.preprocessing.filters import Ticks
 from ml.preprocessing.pose.angles import ANGLE_JOINTS, ANGLES, joint_angles
 from ml.preprocessing.pose.distances import pairwise_distances
 from ml.preprocessing.pose.images import COLUMNS, ROWS, draw_poses
+from ml.preprocessing.pose.views import of_one_size, seen_from
 from ml.preprocessing.segmentation import Spans
-from studies.preparation import ANGLE_STREAMS, ANGLE_TOES, TRUNK
+from studies.preparation import ANGLE_STREAMS, ANGLE_TOES, TRUNK, Input
 from studies.sensors import placement_of, sensor_of, stream_name
 from studies.skeletons import JOINTS
 
 
-def distances_between(streams: Mapping[str, Ticks]) -> Ticks:
+def distances_between(streams: Mapping[str, Ticks], inputs: Input) -> Ticks:
     """Return the distances of the 19 joints at every tick that all of them have.
 
     Parameters
     ----------
     streams : mapping of str to Ticks
         ``joint@…`` of each of `studies.skeletons.JOINTS`, on one clock.
+    inputs : Input
+        Says whether bodies are brought to one size.
 
     Returns
     -------
     Ticks
         `values` of shape (n, 171), in metres, channels as in `ml.preprocessing.pose.distances.PAIRS`.
     """
-    at, together, starts = _together([streams[name] for name in _JOINT_STREAMS])
+    at, together, starts = _bodies(streams, inputs)
     return Ticks(at, pairwise_distances(together), starts)
 
 
@@ -66,7 +69,7 @@ def angles_between(streams: Mapping[str, Ticks]) -> Ticks:
     return Ticks(at, np.nan_to_num(angles[:, kept]), starts)
 
 
-def images_in(streams: Mapping[str, Ticks], segments: Spans, length: int) -> npt.NDArray[np.float32]:
+def images_in(streams: Mapping[str, Ticks], segments: Spans, length: int, inputs: Input) -> npt.NDArray[np.float32]:
     """Draw the body in `length` ticks of every segment, evenly spread, first and last included.
 
     Parameters
@@ -76,16 +79,21 @@ def images_in(streams: Mapping[str, Ticks], segments: Spans, length: int) -> npt
     segments : Spans
         Their `first` in the unit of `Ticks.at`.
     length : int
+    inputs : Input
+        Says whether bodies are brought to one size, and where they are seen from.
 
     Returns
     -------
     ndarray of float32, shape (n, length × 192, 108)
         The images of a segment one under the other, 0 to 255.
     """
-    at, together, _ = _together([streams[name] for name in _JOINT_STREAMS])
+    at, together, _ = _bodies(streams, inputs)
     first = np.searchsorted(at, segments.first)
     chosen = first[:, np.newaxis] + np.rint(np.linspace(0, 1, length) * (segments.steps - 1)[:, np.newaxis]).astype(np.int64)
-    images = draw_poses(together[chosen.ravel()])
+    bodies = together[chosen]
+    if inputs.view_degrees is not None:
+        bodies = seen_from(bodies, inputs.view_degrees)
+    images = draw_poses(bodies.reshape(-1, *bodies.shape[2:]))
     return images.reshape(len(segments), length * ROWS, COLUMNS).astype(np.float32)
 
 
@@ -116,6 +124,14 @@ def centred(streams: Mapping[str, Ticks]) -> dict[str, Ticks]:
 
 _JOINT_STREAMS = tuple(stream_name("joint", name) for name in JOINTS)
 _NO_TRUNK = np.float32(1e-3)
+
+
+def _bodies(
+    streams: Mapping[str, Ticks], inputs: Input
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """What `_together` says of the 19 joints, of one size where that is asked for."""
+    at, together, starts = _together([streams[name] for name in _JOINT_STREAMS])
+    return at, of_one_size(together) if inputs.same_size else together, starts
 
 
 def _together(
