@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks import (
+    cohorts,
     copies,
     distances,
     freezing,
@@ -49,6 +50,7 @@ _BENCHMARKS: dict[str, Callable[[], list[dict[str, object]]]] = {
     "video": video.run,
     "windows": windows.run,
     "studies": studies.run,
+    "cohorts": cohorts.run,
 }
 
 
