@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ml.preprocessing.filters import Ticks
-from ml.preprocessing.pose.views import of_one_size, seen_from
 from ml.preprocessing.pose.derived import distances_between, images_in
+from ml.preprocessing.pose.views import of_one_size, seen_from
 from ml.preprocessing.segmentation import Spans
 from studies.preparation import Input
 from studies.skeletons import JOINTS
