@@ -29,6 +29,8 @@ _IN_SECOND = re.compile(r"(\d{1,6}):(\d{1,3})")
 _FRAME = re.compile(r"\d{1,9}")
 _SECONDS = re.compile(r"\d{1,6}\.\d+")
 _SHOWN = 3
+#: Share of a frame by which a frame may be told too early and still belongs to the second that begins then.
+_EARLY = 0.1
 _NS_PER_S = 1_000_000_000
 
 
@@ -133,11 +135,11 @@ def _annotation(entry: Any, clip: Poses, recorded: Recorded, file: DeviceFile) -
 def _frame(name: str, written: str, clip: Poses) -> int:
     """Row of the clip's frame that a moment means."""
     since = clip.t_ns - clip.t_ns[0]
-    half = float(np.median(np.diff(since))) / 2 if len(since) > 1 else 0.0
+    step = float(np.median(np.diff(since))) if len(since) > 1 else 0.0
     if found := _IN_SECOND.fullmatch(written):
         second, frame = int(found[1]), int(found[2])
-        # Half a frame early, for time stamps are rounded, and one frame more: at 29.97 Hz some seconds have 29.
-        first, after = np.searchsorted(since, np.array([second, second + 1]) * _NS_PER_S - half).tolist()
+        # A tenth of a frame early, for time stamps are rounded, and one frame more: at 29.97 Hz some seconds have 29.
+        first, after = np.searchsorted(since, np.array([second, second + 1]) * _NS_PER_S - _EARLY * step).tolist()
         if frame <= after - first and first + frame < len(since):
             return int(first + frame)
         raise _Fault("annotation_outside", f"{name} {written}: second {second} of the clip has {after - first} frames")
@@ -147,7 +149,7 @@ def _frame(name: str, written: str, clip: Poses) -> int:
             return row
         raise _Fault("annotation_outside", f"{name} {written}: the clip's frames are 0 to {clip.frame[-1]}")
     if _SECONDS.fullmatch(written):
-        if float(written) * _NS_PER_S <= since[-1] + half:
+        if float(written) * _NS_PER_S <= since[-1] + step / 2:
             return int(np.abs(since - float(written) * _NS_PER_S).argmin())
         raise _Fault("annotation_outside", f"{name} {written}: the clip lasts {since[-1] / _NS_PER_S:.2f} s")
     sentence = f"{name} '{written[:20]}' is no second and frame (1:03), no frame (33) and no seconds (1.1)"

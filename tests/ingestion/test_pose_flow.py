@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
+import pytest
 
 from assets.resources import delivered
 from ingestion.batch import read_batch
@@ -15,7 +17,7 @@ from ml.preprocessing.examples import freeze_examples
 from ml.preprocessing.pose.bodies import keep_bodies
 from ml.preprocessing.pose.distances import PAIRS
 from quality.judging import judge_batch
-from studies import load_study
+from studies import find_study, load_study
 from tests.ingestion.device_files import write
 from tests.ingestion.pose_files import distance_json, distances_of, landmark_csv, landmarks
 from tests.ml.bodies import squatting
@@ -100,3 +102,22 @@ def test_files_of_poses_become_examples_of_171_distances(home: Home, tmp_path: P
     assert poses.num_rows == 4 * 150
     assert set(map(len, poses["landmarks"].to_pylist())) == {99}
     assert poses["image"].null_count == poses.num_rows  # these files have metres only
+
+
+@pytest.mark.real
+@pytest.mark.pose
+def test_a_clip_labelled_as_published_is_one_squat_at_the_frame_that_was_labelled(home: Home, tmp_path: Path, real: Path) -> None:
+    study = find_study("squat_frames")
+    clip = (real / "video" / "mlsac_no_depth_vid.gif").read_bytes()
+    # 12.5 frames a second: second 3 begins with frame 38, at 3.04 s, and 3:03 is frame 41.
+    labels = "P001_bad_1:\n- {start: 2:07, mid: 3:03, end: 3:10, label: 0}\n"
+    manifest = "path,participant,label,session,annotations\nP001_bad_1.gif,P001,bad,1,labels.yml\n"
+    folder = write(tmp_path / "in", {"P001_bad_1.gif": clip, "labels.yml": labels, "manifest.csv": manifest})
+    receipt = deliver(folder, study=study, site="gym", home=home)
+    read_batch(receipt, study, home)
+    assert judge_batch(receipt.batch_id, study, home).accepted == 1
+    assert keep_bodies(receipt.batch_id, study, home) == 1
+    (squat,) = Lake(home).read("squats").to_pylist()
+    assert squat["deepest_ns"] == Lake(home).read("poses").filter(pc.field("frame") == 41)["t_ns"][0].as_py()
+    assert squat["knee_deg"] == pytest.approx(107, abs=2)
+    assert (squat["source"], Lake(home).read("pose_images").num_rows) == ("labelled", 11)

@@ -66,6 +66,14 @@ def test_a_clip_is_known_by_its_name_with_or_without_its_ending(name: str) -> No
     assert len(_read(f"{name}: [{{start: 0:01, mid: 0:09, end: 1:02}}]")[0]) == 1
 
 
+def test_a_second_begins_with_its_own_first_frame_at_any_rate() -> None:
+    squat = "[{start: 2:03, mid: 3:03, end: 4:00}]"
+    for rate_hz, frames in ((12.5, (28, 41, 50)), (29.97, (63, 93, 120)), (30, (63, 93, 120)), (60, (123, 183, 240))):
+        recorded = _clip(np.round(np.arange(500) / rate_hz, 3))
+        ((one,), _) = _read(squat, recorded)
+        assert [one.start_ns, one.mid_ns, one.end_ns] == recorded.poses[0].t_ns[list(frames)].tolist()
+
+
 def test_a_list_is_of_the_recording_and_moments_may_be_frames_or_seconds() -> None:
     found, findings = _read("- {start: 31, mid: 40, end: 66}\n- {start: 3.0, mid: 3.51, end: 4.49, label: bad}")
     assert findings == []
