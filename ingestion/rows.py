@@ -115,9 +115,10 @@ class Rows:
     def add(self, read: ReadRecording, receipt: Receipt, study: Study) -> None:
         """Add a recording's rows to every table."""
         known = {"recording_id": read.recording_id, "participant": read.participant}
+        version = reading_version(study)
         places = [(_path_of(finding, read), finding) for finding in read.findings]
         self.samples += sum(ready.t_ns.size for _, ready, _ in read.streams)
-        self.files += [{**known, **_file_row(file, read, places)} for file in (*read.delivered, *self._new_marks(read))]
+        self.files += [{**known, **_file_row(file, read, places, version)} for file in (*read.delivered, *self._new_marks(read))]
         self.recordings.append({**known, **_recording_row(read, receipt, study)})
         self.streams += [{**known, **_stream_row(stream), **asdict(facts)} for stream, _, facts in read.streams]
         self.repairs += [{**known, **_repair_row(repair)} for repair in read.repairs]
@@ -144,9 +145,13 @@ class Rows:
         return pa.Table.from_pylist(rows, schema=schema)
 
 
-def _reading_version() -> str:
-    columns = {name: {field.name: str(field.type) for field in TABLES[name].schema} for name in READ_TABLES}
-    return hashlib.sha256(json.dumps([_READING, columns], sort_keys=True).encode()).hexdigest()[:12]
+def reading_version(study: Study) -> str:
+    """Return what the files of a study are read by: batches that were read by anything else are read again.
+
+    It is another one if a table that reading writes has other columns, or the study says otherwise what its files do not say.
+    """
+    said = study.formats.model_dump(mode="json", exclude_defaults=True)
+    return hashlib.sha256(json.dumps([_READING, _COLUMNS, *([said] if said else [])], sort_keys=True).encode()).hexdigest()[:12]
 
 
 def unpartitioned(name: str) -> pa.Schema:
@@ -155,9 +160,7 @@ def unpartitioned(name: str) -> pa.Schema:
     return pa.schema([field for field in table.schema if field.name not in table.partition_by])
 
 
-#: Batches that another version read are read again: it is another one if a table that reading writes has other columns.
-READING_VERSION = _reading_version()
-
+_COLUMNS = {name: {field.name: str(field.type) for field in TABLES[name].schema} for name in READ_TABLES}
 SAMPLES = unpartitioned("samples")
 POSES = unpartitioned("poses")
 _FINGERPRINTS = unpartitioned("fingerprints")
@@ -208,7 +211,7 @@ def _path_of(finding: Finding, read: ReadRecording) -> str:
     return max(inside, key=len, default=read.delivered[0].path)
 
 
-def _file_row(file: DeliveredFile, read: ReadRecording, places: Sequence[tuple[str, Finding]]) -> _Row:
+def _file_row(file: DeliveredFile, read: ReadRecording, places: Sequence[tuple[str, Finding]], version: str) -> _Row:
     blocking = [
         finding.reason.code
         for path, finding in places
@@ -222,7 +225,7 @@ def _file_row(file: DeliveredFile, read: ReadRecording, places: Sequence[tuple[s
         "state": "set_aside" if blocking else "read",
         "reason": blocking[0] if blocking else None,
         "left_out": read.reading.left_out if len(read.delivered) == 1 else 0,
-        "reading_version": READING_VERSION,
+        "reading_version": version,
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ingestion.landing import waiting
 from ingestion.receipt import Receipt
-from ingestion.rows import READING_VERSION
+from ingestion.rows import reading_version
 from ingestion.vault import Vault
 from ml.preprocessing.examples import training_fingerprint
 from ml.registry import Registry
@@ -40,6 +40,7 @@ class _Batch:
     batch_id: str
     study: str
     content_sha256: str
+    files: int
     versions: _Versions | None
 
 
@@ -69,7 +70,8 @@ def pending_batches(home: Home) -> list[Pending]:
     """Deliveries that are not in the lake as their study of today and people's decisions want them.
 
     A new contract or decision asks for another judging, a new recipe for other cuts; delivered files are read for batches that
-    never were, where a unit is corrected for the second time, and where an older version of this code read them otherwise.
+    never were, where a unit is corrected for the second time, and where an older version of this code read them otherwise or the
+    study says otherwise what its files do not say.
     """
     vault, completed = Vault(home), _completed(home)
     never_read = [vault.receipt(batch_id) for batch_id in vault.batch_ids() if batch_id not in completed]
@@ -119,17 +121,19 @@ def pending_tasks(home: Home) -> Iterator[Pending]:
 def _completed(home: Home) -> dict[str, _Batch]:
     columns = ["batch_id", "study", "content_sha256", "received_at", "files", *_Versions._fields]
     rows = Lake(home).read_remembered("batches").select(columns).sort_by("received_at").to_pylist()
-    return {row["batch_id"]: _Batch(row["batch_id"], row["study"], row["content_sha256"], _versions(row)) for row in rows}
+    return {
+        row["batch_id"]: _Batch(row["batch_id"], row["study"], row["content_sha256"], row["files"], _versions(row))
+        for row in rows
+    }
 
 
 def _versions(row: Mapping[str, Any]) -> _Versions:
-    # A batch that was erased to its last file has nothing that could be read again; before decisions were counted were none.
-    reading = row["reading_version"] if row["files"] else READING_VERSION
-    return _Versions(row["contract_version"], row["recipe_version"], row["decisions"] or 0, reading)
+    # Before decisions were counted there were none.
+    return _Versions(row["contract_version"], row["recipe_version"], row["decisions"] or 0, row["reading_version"])
 
 
 def _unread(receipt: Receipt) -> _Batch:
-    return _Batch(receipt.batch_id, receipt.study, receipt.content_sha256, None)
+    return _Batch(receipt.batch_id, receipt.study, receipt.content_sha256, len(receipt.files), None)
 
 
 def _due(batch: _Batch, study: Study, decided: Counter[str], home: Home) -> Iterator[Pending]:
@@ -140,7 +144,9 @@ def _due(batch: _Batch, study: Study, decided: Counter[str], home: Home) -> Iter
 
 
 def _wanted(batch: _Batch, study: Study, decided: Counter[str]) -> _Versions:
-    return _Versions(study.contract_version, study.recipe_version, decided[batch.batch_id], READING_VERSION)
+    # A batch that was erased to its last file has nothing that could be read again.
+    reading = batch.versions.reading_version if batch.versions and not batch.files else reading_version(study)
+    return _Versions(study.contract_version, study.recipe_version, decided[batch.batch_id], reading)
 
 
 def _state(batch: _Batch, wanted: _Versions) -> str:

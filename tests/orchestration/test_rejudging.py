@@ -107,6 +107,15 @@ def test_a_batch_that_an_older_version_read_is_read_again(whole: Home, tmp_path:
     assert pending_batches(home) == []
 
 
+def test_what_a_study_says_of_its_files_has_them_read_again(whole: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(whole.root, tmp_path / "home")
+    home = Home.at(tmp_path / "home")
+    changed_study(tmp_path, monkeypatch, formats={"timezone": "Asia/Tokyo"})
+    (due,) = pending_batches(home)
+    assert (due.job, due.why) == ("process_batch", "the contract of its study and the way files are read changed")
+    assert run(home, tasks=False).failed == {} and pending_batches(home) == []
+
+
 def test_another_cut_resamples_and_judges_nothing(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tasks = yaml.safe_load(_SHIPPED.read_text(encoding="utf-8"))["tasks"]
     tasks["exercise_class"]["segment"]["seconds"] = 2
