@@ -143,7 +143,7 @@ LEARNT = (
     ),
     Table(
         "pose_images",
-        "The body in a frame round the deepest one of a squat, drawn on black as tasks with derive: images learn from.",
+        "The body in a frame round the deepest one of a squat, drawn on black as the camera saw it, as derive: images does.",
         (
             BATCH,
             RECORDING,
