@@ -23,6 +23,7 @@ from ingestion.readers import (
     coco_keypoints,
     geneactiv,
     joint_distances,
+    keypoint_array,
     landmark_csv,
     metabase,
     multi_imu,
@@ -53,6 +54,7 @@ READERS: tuple[Reader, ...] = (
     joint_distances.READER,
     openpose.READER,
     coco_keypoints.READER,
+    keypoint_array.READER,
     refused_pickle.READER,
     video.READER,
 )
