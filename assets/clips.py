@@ -130,5 +130,8 @@ def _opinions(clip: Clip, streams: Mapping[str, Readings], champions: Sequence[C
             for squat, segment in zip(clip.squats, about, strict=True)
             if segment is not None
         }
-        opinions.append(Opinion(name, answer.sentence, judged))
+        known = (
+            " It learnt from this participant, so that it says little." if clip.line.participant in champion.learnt_from else ""
+        )
+        opinions.append(Opinion(name, answer.sentence + known, judged))
     return opinions

@@ -28,6 +28,7 @@ from studies.sensors import sensor_of
 from studies.study import Study, Task
 from warehouse.errors import KinelakeError, Reason
 from warehouse.home import Home
+from warehouse.lake import Lake
 
 _SHOWN = 8
 _FILM_SQUATS = "film whole squats, from standing to standing, with hips, knees and feet in the picture"
@@ -113,6 +114,13 @@ class Champion:
         """The task as it was when the champion was trained: the study may ask for another rate or other streams by now."""
         return Task.model_validate(self.model.facts["recipe"])
 
+    @cached_property
+    def learnt_from(self) -> frozenset[str]:
+        """Participants of the examples that it learnt from, those of the test left out: of them it knows the answer."""
+        where = {"task": self.version.task, "fingerprint": self.version.fingerprint}
+        rows = Lake(self.home).read("examples", columns=["participant", "split"], where=where)
+        return frozenset(rows.filter(pc.field("split") != "test")["participant"].to_pylist())
+
     def answer(self, streams: Mapping[str, Readings], *, participant: str | None = None) -> Answer:
         """Answer for one recording; see `classify`."""
         recipe, name = self.recipe, self.version.task
@@ -183,11 +191,12 @@ def _champion(registry: Registry, task: str) -> ModelVersion:
     champion = registry.champion(task)
     if champion is not None:
         return champion
-    if task not in registry.tasks():
-        sentence = f"'{task}' has no champion: no model of it was trained yet"
+    versions = registry.versions(task) if task in registry.tasks() else []
+    judged = next((version for version in reversed(versions) if version.gate), None)
+    if judged is None:
+        sentence = f"'{task}' has no champion: no model of it was trained yet, or those that were have been erased"
         raise NoAnswer(Reason("no_champion", sentence, remedy="deliver recordings of the study, then 'kinelake run'"))
-    newest = next(version for version in reversed(registry.versions(task)) if version.gate)
-    sentence = f"'{task}' has no champion: none of its models was promoted. {newest.gate}"
+    sentence = f"'{task}' has no champion: none of its models was promoted. {judged.gate}"
     raise NoAnswer(Reason("no_champion", sentence, remedy="see 'kinelake models'"))
 
 

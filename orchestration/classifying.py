@@ -38,17 +38,21 @@ class Classified:
         Empty where the recording has none that can be told.
     start_ns : int
         Its first frame or reading: seconds count from here.
+    beware : tuple of str
+        What was noticed on reading it that may make the answer wrong, such as a second person or an end that is missing.
     """
 
     task: str
     answer: Answer
     repetitions: tuple[Repetition, ...]
     start_ns: int
+    beware: tuple[str, ...]
 
     @property
     def sentence(self) -> str:
-        """The answer for a person: a line for each repetition, then the recording as a whole."""
-        return "\n".join([*map(self._line, self.repetitions), self.answer.sentence])
+        """The answer for a person: a line for each repetition, the recording as a whole, and what to beware of."""
+        lines = [*map(self._line, self.repetitions), self.answer.sentence]
+        return "\n".join([*lines, *(f"beware: {noticed}" for noticed in self.beware)])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer for a program; seconds count from the recording's first frame or reading."""
@@ -61,6 +65,7 @@ class Classified:
             "family": answer.family,
             "sentence": answer.sentence,
             "start_ns": self.start_ns,
+            "beware": list(self.beware),
             "repetitions": [self._told(repetition) for repetition in self.repetitions],
             "segments": [
                 {"start_s": self._seconds(start), "end_s": self._seconds(end), **self._judged(number)}
@@ -131,7 +136,9 @@ def classify_files(files: Sequence[Path], task: str, home: Home, *, participant:
     Lake(home).append("predictions", _predictions(answer, files[0], task))
     times = [poses.t_ns for reading in readings for poses in reading.poses] + [t_ns for t_ns, _ in streams.values()]
     start_ns = min(int(t_ns[0]) for t_ns in times if len(t_ns))
-    return Classified(task, answer, assess(streams, answer, champion.recipe.segment), start_ns)
+    noticed = (finding for reading in readings for finding in reading.findings if finding.severity == "warning")
+    beware = tuple(dict.fromkeys(finding.reason.sentence for finding in noticed))
+    return Classified(task, answer, assess(streams, answer, champion.recipe.segment), start_ns, beware)
 
 
 def _task(key: str) -> tuple[Study, str]:

@@ -1,4 +1,4 @@
-"""Makes faces unrecognisable in a picture that leaves the vault, and all that lies around the body with them.
+"""Makes faces unrecognisable in a picture that leaves the vault, and all that is not the body with them.
 
 Belongs here: which part of a picture is hidden, and how. Only the person who was followed has landmarks: whoever else is in the
 picture is in what lies around that body, which is hidden as strongly. Taking frames out of a clip is `ingestion.video.stills`.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFilter
 
 from studies.skeletons import MEDIAPIPE
 
@@ -34,7 +34,22 @@ _RADIUS = {"face": 2.2, "shoulders": 0.55, "trunk": 0.4, "picture": 0.03}
 #: What is left of a hidden face: a few squares across, drawn one into the other. Of the picture around the body: as many across.
 _SQUARES_A_FACE = 5
 _SQUARES_A_PICTURE = 14
-_MARGIN = 0.15
+#: What is taken for the body: so near to its bones, as a share of its longest one in the picture; a thigh is about a fifth.
+_FLESH = 0.22
+_BONES = [
+    (MEDIAPIPE.index(f"{side}_{start}"), MEDIAPIPE.index(f"{side}_{end}"))
+    for side in ("left", "right")
+    for start, end in (
+        ("shoulder", "elbow"),
+        ("elbow", "wrist"),
+        ("wrist", "index"),
+        ("shoulder", "hip"),
+        ("hip", "knee"),
+        ("knee", "ankle"),
+        ("heel", "foot_index"),
+    )
+]
+_TRUNK = [*_SHOULDERS, *reversed(_HIPS)]
 
 Picture = npt.NDArray[np.uint8]
 _Floats = npt.NDArray[np.floating]
@@ -85,7 +100,7 @@ def without_face(picture: Picture, seen: Seen) -> Picture | None:
     shown = _blended(
         picture, _coarse(picture, 2 * radius / _SQUARES_A_FACE), np.clip((1.2 * radius - away) / (0.2 * radius), 0, 1)
     )
-    return _blended(shown, _coarse(shown, min(height, width) / _SQUARES_A_PICTURE), _outside(points, x, y))
+    return _blended(shown, _coarse(shown, min(height, width) / _SQUARES_A_PICTURE), 1 - _body(points, width, height))
 
 
 def face_disc(points: _Floats, shorter_side: int) -> tuple[_Floats, float]:
@@ -102,12 +117,19 @@ def face_disc(points: _Floats, shorter_side: int) -> tuple[_Floats, float]:
     return middle, float(np.nanmax([_RADIUS[name] * size for name, size in sizes.items()]))
 
 
-def _outside(points: _Floats, x: npt.NDArray[np.int64], y: npt.NDArray[np.int64]) -> _Floats:
-    """1 well outside the body's box, 0 inside it, and a way from one to the other."""
-    low, high = np.nanmin(points, axis=0), np.nanmax(points, axis=0)
-    margin = max(_MARGIN * float((high - low).max()), 2.0)
-    beyond = np.maximum.reduce([low[0] - x, x - high[0], low[1] - y, y - high[1]])
-    return np.clip((beyond - 0.7 * margin) / (0.3 * margin), 0, 1)
+def _body(points: _Floats, width: int, height: int) -> _Floats:
+    """What is taken for the body, shape (height, width): 1 near its bones and in its trunk, 0 well away from them."""
+    bones = [points[[start, end]] for start, end in _BONES if np.isfinite(points[[start, end]]).all()]
+    thick = max(2.0, 2 * _FLESH * max((float(np.linalg.norm(end - start)) for start, end in bones), default=0.0))
+    mask = Image.new("L", (width, height))
+    pen = ImageDraw.Draw(mask)
+    if np.isfinite(points[_TRUNK]).all():
+        pen.polygon([tuple(point) for point in points[_TRUNK].tolist()], fill=255)
+    for bone in bones:
+        pen.line([tuple(point) for point in bone.tolist()], fill=255, width=round(thick))
+        for x, y in bone.tolist():
+            pen.ellipse((x - thick / 2, y - thick / 2, x + thick / 2, y + thick / 2), fill=255)
+    return np.asarray(mask.filter(ImageFilter.GaussianBlur(thick / 8)), np.float32) / 255
 
 
 def _coarse(picture: Picture, square: float) -> Picture:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -53,6 +54,7 @@ def read_stills(file: DeviceFile, wanted: Mapping[int, Seen], *, several: bool, 
 
 
 def _decoded(file: DeviceFile, numbers: Collection[int], limits: Limits) -> Iterator[tuple[int, Picture]]:
+    limits = replace(limits, silent_s=limits.cpu_s)  # minutes lie between two frames of a long clip
     with on_disk(file) as clip, Decoder(file, clip, limits, frames=numbers) as decoder:
         _, shape = decoder.begin()
         ring = np.frombuffer(mmap.mmap(decoder.memory, 0, prot=mmap.PROT_READ), np.uint8).reshape(shape)

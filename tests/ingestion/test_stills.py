@@ -76,7 +76,7 @@ def test_of_a_face_and_of_what_lies_around_the_body_no_detail_is_left(
     assert _detail(hidden, face) < 0.01 * _detail(plain, face)
     assert np.abs(hidden.astype(int) - plain)[face].mean() > 5
     waist = np.zeros_like(face)
-    waist[130:200, 80:110] = True
+    waist[130:160, 92:100] = True
     assert (hidden == plain)[waist & body].all()
     edge = np.zeros_like(face)
     edge[:, :15] = True

@@ -124,6 +124,15 @@ def test_before_any_training_there_is_no_answer(home: Home, tmp_path: Path) -> N
         classify(moving(1), study=movement_study(tmp_path), task="movement", home=home)
 
 
+def test_a_task_whose_models_were_all_erased_has_no_champion(trained: Trained, tmp_path: Path) -> None:
+    home, study, outcome = trained
+    shutil.copytree(home.root, tmp_path / "home")
+    emptied = Home.at(tmp_path / "home")
+    Registry(emptied).forget(TASK, [outcome.fingerprint])
+    with pytest.raises(NoAnswer, match="have been erased"):
+        classify(moving(1), study=study, task="movement", home=emptied)
+
+
 def test_without_a_champion_the_refusal_says_why_there_is_none(ready: Home, tmp_path: Path) -> None:
     weak = "[{family: random_forest, parameters: {n_estimators: 1, max_depth: 1}}]"
     study = movement_study(tmp_path, models=weak, at_least=1.0)

@@ -159,7 +159,7 @@ def test_the_page_tells_clip_squats_champion_and_verdict(home: Home, study: Stud
     assert (
         "640 × 480 pixels, h264" in page.words and "200 in 7.96 s, 25 a second" in page.words and "20 of 200 frames" in page.words
     )
-    assert "1 0.9 s 2.1 s 1.5 s 70° 0.35 m 40 % –" in page.words
+    assert "1 0.9 s 2.1 s 1.5 s 70° 0.35 m 40 % not judged" in page.words
     assert "2 2.9 s 4.1 s 3.5 s 70° 0.35 m 40 % good 91 %" in page.words
     assert "good, says it." in page.words
 
