@@ -124,7 +124,10 @@ def statement_of_other_groups(
             "another day, and nothing can be promoted. With 'group: session' they would."
         )
     elif participants == 1:
-        said = f"Only one participant is known: the scores are for other {_plural(group)}, and say nothing about new people."
+        said = (
+            f"Only one participant is known, or nobody says whose a recording is: the scores are for other {_plural(group)}, "
+            "and say nothing about new people."
+        )
     elif shared:
         said = (
             f"The scores are for other {_plural(group)} of people who also taught ({shared} of {participants}): they say nothing "

@@ -23,6 +23,7 @@ from tests.benchmarks import (
     judge,
     long_recordings,
     orchestrate,
+    poses,
     publishing,
     real_recordings,
     resample,
@@ -51,6 +52,7 @@ _BENCHMARKS: dict[str, Callable[[], list[dict[str, object]]]] = {
     "windows": windows.run,
     "studies": studies.run,
     "cohorts": cohorts.run,
+    "poses": poses.run,
 }
 
 

@@ -95,6 +95,9 @@ SOURCES: Mapping[str, Callable[[Path, Path], Path]] = {
     "gait": _as_it_lies("gait_phone"),
     "fitness_ble": _converted,
     "clinical": _as_it_lies("clinical_raw"),
+    "exercise_mediapipe": _as_it_lies("keypoints/exercise_mediapipe"),
+    "good_bad_squat_2d": _as_it_lies("keypoints/good_bad_squat_2d/output_csv"),
+    "uiprmd_deep_squat": _as_it_lies("keypoints/uiprmd_deep_squat"),
 }
 
 

@@ -24,12 +24,11 @@ _KEYPOINTS = REAL / "keypoints"
 
 @pytest.fixture
 def learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Take a folder through a shipped study of which only one family is trained; return the home."""
+    """Take a folder through a shipped study of which only one task and family is trained; return the home."""
 
-    def learn(name: str, folder: Path, family: str, **parameters: Any) -> Home:
+    def learn(name: str, task: str, folder: Path, family: str, **parameters: Any) -> Home:
         said = yaml.safe_load((Path(studies.__file__).parent / f"{name}.yaml").read_text(encoding="utf-8"))
-        for task in said["tasks"].values():
-            task["models"] = [{"family": family, "parameters": {"vector": "samples", **parameters}}]
+        said["tasks"] = {task: {**said["tasks"][task], "models": [{"family": family, "parameters": parameters}]}}
         (tmp_path / "studies").mkdir()
         (tmp_path / "studies" / f"{name}.yaml").write_text(yaml.safe_dump(said), encoding="utf-8")
         monkeypatch.setenv("KINELAKE_STUDIES", str(tmp_path / "studies"))
@@ -52,7 +51,7 @@ def _scores(home: Home, task: str) -> dict[str, dict[str, float]]:
 
 
 def test_frames_of_a_video_never_seen_are_told_up_from_down(learnt: Any) -> None:
-    home = learnt("exercise_mediapipe", _KEYPOINTS / "exercise_mediapipe", "svm")
+    home = learnt("exercise_mediapipe", "phase", _KEYPOINTS / "exercise_mediapipe", "svm", vector="samples")
     test = _scores(home, "exercise_mediapipe.phase")["test"]
     assert test["support"] == 853
     assert test["accuracy_low"] > 0.9
@@ -62,7 +61,8 @@ def test_frames_of_a_video_never_seen_are_told_up_from_down(learnt: Any) -> None
 
 
 def test_clips_that_were_never_seen_are_told_good_from_bad_better_than_by_chance(learnt: Any) -> None:
-    home = learnt("good_bad_squat_2d", _KEYPOINTS / "good_bad_squat_2d" / "output_csv", "extra_trees", n_estimators=30)
+    clips = _KEYPOINTS / "good_bad_squat_2d" / "output_csv"
+    home = learnt("good_bad_squat_2d", "form_of_frames", clips, "extra_trees", vector="samples", n_estimators=30)
     scores = _scores(home, "good_bad_squat_2d.form_of_frames")
     assert scores["cross_validation"]["support"] == 5292
     for found in scores.values():
@@ -72,7 +72,7 @@ def test_clips_that_were_never_seen_are_told_good_from_bad_better_than_by_chance
 
 
 def test_squats_of_other_people_are_told_correct_from_incorrect_less_well_than_those_of_people_who_taught(learnt: Any) -> None:
-    home = learnt("uiprmd_deep_squat", _KEYPOINTS / "uiprmd_deep_squat", "svm")
+    home = learnt("uiprmd_deep_squat", "form", _KEYPOINTS / "uiprmd_deep_squat", "svm", vector="samples")
     scores = _scores(home, "uiprmd_deep_squat.form")
     assert scores["authors"]["support"] == scores["cross_validation"]["support"] == 180
     assert scores["authors"]["accuracy"] > 0.95
