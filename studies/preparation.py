@@ -250,8 +250,8 @@ class Segmentation(Strict):
     ----------
     by : {"annotation", "repetition", "deepest", "window", "recording", "frame"}
     length : int
-        Samples of an example; a segment is interpolated to it. Of images their number. 1 with ``frame``, where every tick is an
-        example by itself, and nowhere else.
+        Samples of an example; a segment is interpolated to it. Of images their number, which alone may be small. 1 with
+        ``frame``, where every tick is an example by itself.
     frames : int, optional
         With the deepest point of a squat: ticks before it and after it.
     seconds, overlap : float
@@ -279,7 +279,7 @@ class Segmentation(Strict):
     def _one_sample_is_a_frame(self) -> Segmentation:
         if self.by == "frame" and self.length != 1:
             raise ValueError(f"with 'by: frame' every tick is an example by itself: leave out length ({self.length})")
-        if self.by != "frame" and self.length < FEWEST_SAMPLES:
+        if self.by not in ("frame", "deepest") and self.length < FEWEST_SAMPLES:
             raise ValueError(f"'by: {self.by}' needs length, {FEWEST_SAMPLES} samples or more; only 'by: frame' has one")
         return self
 

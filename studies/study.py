@@ -19,7 +19,7 @@ from studies.augmentation import OF_COURSES, OF_IMAGES, Augmentation
 from studies.fields import Positive, Range, Share, Strict, distinct
 from studies.formats import Formats, fits
 from studies.learning import OF_FRAMES, Model, Pretrain
-from studies.preparation import Input, Segmentation
+from studies.preparation import FEWEST_SAMPLES, Input, Segmentation
 from studies.sensors import StreamName, sensor_of, stream_name, unit_of
 from studies.splitting import AuthorsSplit, Split
 from warehouse.errors import did_you_mean
@@ -199,6 +199,13 @@ class Task(Strict):
         courses = [step.kind for step in self.augment if step.kind in OF_COURSES]
         if courses:
             raise ValueError(f"augmentation '{courses[0]}' changes a course in time, and a frame has none: leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _movements_have_a_course(self) -> Task:
+        few = self.segment.by != "frame" and self.segment.length < FEWEST_SAMPLES
+        if few and self.input.derive != "images":
+            raise ValueError(f"'by: {self.segment.by}' needs length, {FEWEST_SAMPLES} samples or more; only images may be fewer")
         return self
 
     @model_validator(mode="after")

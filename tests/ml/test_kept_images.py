@@ -12,6 +12,7 @@ from ml.preprocessing.examples import freeze_examples
 from ml.preprocessing.pose.bodies import keep_bodies
 from ml.preprocessing.pose.images import COLUMNS, ROWS, as_png, draw_poses
 from studies import find_study
+from studies.study import Task
 from tests.ml.bodies import squatting, streams_of
 from tests.ml.written_batches import ORIGIN_NS, Recorded, Streams, write_batch
 from warehouse.home import Home
@@ -68,10 +69,15 @@ def test_tasks_on_a_clock_of_the_frames_own_rate_learn_from_the_same_pictures(ho
         for n, label in enumerate(("good", "bad", "good", "bad"))
     ]
     write_batch(home, _STUDY, "b1", people)
-    resample_batch("b1", _STUDY, home)
-    keep_bodies("b1", _STUDY, home)
-    segment_batch("b1", _STUDY, home)
-    table = freeze_examples(_STUDY, "form", home)
+    as_seen = _STUDY.tasks["form"].model_dump() | {
+        "input": {"streams": ["joints"], "rate_hz": 30, "derive": "images"},
+        "segment": {"by": "deepest", "frames": 5, "length": 11},
+    }
+    study = _STUDY.model_copy(update={"tasks": {"form": Task.model_validate(as_seen)}})
+    resample_batch("b1", study, home)
+    keep_bodies("b1", study, home)
+    segment_batch("b1", study, home)
+    table = freeze_examples(study, "form", home)
     learnt = table.signals[table.original].reshape(8, 11, ROWS, COLUMNS)
     rows = (
         Lake(home).read("pose_images").sort_by([(name, "ascending") for name in ("recording_id", "repetition", "frame_offset")])

@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from ml.learner import Learner
 from ml.preprocessing.augmentation import augment
 from ml.preprocessing.batch import resample_batch, segment_batch
 from ml.preprocessing.examples import freeze_examples
 from ml.preprocessing.pose.images import CHANNELS, COLUMNS, ROWS, draw_poses, flipped, zoomed_out
 from ml.preprocessing.pose.squats import NEEDED, find_squats, hip_height, knee_flexion
 from ml.preprocessing.tensors import cut_streams
+from ml.search import find_parameters
 from studies import find_study
 from studies.augmentation import Flip, ZoomOut
 from studies.skeletons import JOINTS
@@ -117,17 +119,49 @@ def test_a_task_learns_from_the_images_round_the_deepest_frame_of_every_squat(ho
     ]
     write_batch(home, study, "b1", recorded)
     resample_batch("b1", study, home)
-    assert segment_batch("b1", study, home) == 16
+    assert segment_batch("b1", study, home) == 16 * len(study.tasks)
     assert set(Lake(home).read("segments")["method"].to_pylist()) == {"deepest 5 frames"}
     table = freeze_examples(study, "form", home)
     originals = table.signals[table.original]
-    assert originals.shape == (16, 11 * ROWS, COLUMNS)
+    assert originals.shape == (16, study.tasks["form"].segment.length * ROWS, COLUMNS)
     assert table.meta.channels == CHANNELS
-    assert set(table.augmentation) == {"original", "flip_1", "zoom_out_1"}
     assert originals.max() == 255
     inferred = cut_streams(recorded[0].streams, study.tasks["form"])
     own = np.flatnonzero(table.original & (table.recording_id == recorded[0].recording_id))
     assert np.array_equal(inferred.signals, table.signals[own])
+
+
+def test_a_task_may_ask_for_the_deepest_frame_alone() -> None:
+    task = find_study("squat_frames").tasks["form"]
+    whole, one = (task.model_copy(update={"segment": task.segment.model_copy(update={"length": length})}) for length in (11, 1))
+    streams = streams_of(squatting(121))
+    stacks, deepest = cut_streams(streams, whole).signals, cut_streams(streams, one).signals
+    assert np.array_equal(deepest, stacks.reshape(2, 11, ROWS, COLUMNS)[:, 5])
+
+
+def test_blocks_and_kernels_are_swept_as_the_study_declares(home: Home, tmp_path: Path) -> None:
+    study = find_study("squat_frames")
+    (model,) = study.tasks["form_swept"].models
+    assert model.search is not None
+    assert set(model.search.space) == {"blocks", "kernel"}
+    quick = model.model_copy(update={"parameters": {**model.parameters, "epochs": 1, "filters": 1}})
+    task = study.tasks["form_swept"].model_copy(update={"models": (quick,)})
+    study = study.model_copy(update={"tasks": {"form_swept": task}})
+    recorded = [
+        Recorded(f"r{person}{label}", f"P{person:03d}", label, streams_of(squatting(61, seed=2 * person + number)))
+        for person in range(4)
+        for number, label in enumerate(("good", "bad"))
+    ]
+    write_batch(home, study, "b1", recorded)
+    resample_batch("b1", study, home)
+    segment_batch("b1", study, home)
+    table = freeze_examples(study, "form_swept", home)
+    learner, rows = Learner(table, task, quick.family, quick.parameters), np.arange(len(table.labels))
+    trials = find_parameters(learner, rows, model.search, part="all", database=tmp_path / "trials.db", say=lambda _: None)
+    assert {(trial.parameters["blocks"], trial.parameters["kernel"]) for trial in trials} == {
+        (blocks, kernel) for blocks in (1, 2, 3, 4) for kernel in (2, 3, 4)
+    }
+    assert sum(trial.chosen for trial in trials) == 1
 
 
 def test_a_squat_that_is_deepest_too_near_to_the_end_is_none_and_that_is_said(home: Home) -> None:
@@ -156,6 +190,7 @@ _INPUT = {"streams": ["joints"], "rate_hz": 30}
         ),
         ({"input": {**_INPUT, "derive": "images"}, "augment": [{"jitter": {"share": 0.1}}]}, "allowed: flip, zoom_out"),
         ({"input": _INPUT, "augment": [{"flip": {}}]}, "it needs 'derive: images'"),
+        ({"input": _INPUT, "segment": {**_DEEPEST, "length": 3}}, "only images may be fewer"),
     ],
 )
 def test_what_does_not_go_together_is_refused(change: dict[str, object], message: str) -> None:

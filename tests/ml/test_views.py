@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from ml.preprocessing.filters import Ticks
 from ml.preprocessing.pose.derived import distances_between, images_in
-from ml.preprocessing.pose.views import of_one_size, seen_from
+from ml.preprocessing.pose.views import facing, of_one_size, seen_from
 from ml.preprocessing.segmentation import Spans
 from studies.preparation import Input
 from studies.skeletons import JOINTS
@@ -24,6 +24,11 @@ def turned(joints: _Floats, degrees: float) -> _Floats:
     """The same body, turned to its left."""
     cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     return joints @ np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]], np.float32)
+
+
+def seen_whole(bodies: _Floats, degrees: float) -> _Floats:
+    (joints,) = bodies
+    return seen_from(bodies, facing(joints, np.zeros(1, np.int64), np.array([len(joints)])), degrees)
 
 
 def ticks(joints: _Floats) -> dict[str, Ticks]:
@@ -50,14 +55,20 @@ def test_joints_that_are_nowhere_have_no_size_and_stay_where_they_are() -> None:
 @given(before=st.floats(-179, 179), view=st.floats(-180, 180), seed=st.integers(0, 50))
 def test_where_a_body_faces_changes_nothing_of_what_is_seen_of_it(before: float, view: float, seed: int) -> None:
     bodies = squatting(8, seed=seed)[np.newaxis]
-    seen = seen_from(bodies, view)
-    assert np.allclose(seen_from(turned(bodies, before), view), seen, atol=1e-4)
+    seen = seen_whole(bodies, view)
+    assert np.allclose(seen_whole(turned(bodies, before), view), seen, atol=1e-4)
     assert np.array_equal(seen[..., 1], bodies[..., 1])
     assert np.allclose(np.linalg.norm(seen, axis=-1), np.linalg.norm(bodies, axis=-1), atol=1e-4)
 
 
+def test_where_a_body_faces_is_told_of_every_stretch_by_itself() -> None:
+    joints = np.concatenate([turned(squatting(30), 20), turned(squatting(30), -70)])
+    found = facing(joints, np.array([0, 30, 35]), np.array([30, 30, 1]))
+    assert np.rad2deg(found) == pytest.approx([20, -70, -70], abs=1.5)
+
+
 def test_from_its_left_a_body_looks_to_the_left_and_its_left_side_is_near() -> None:
-    (side,) = seen_from(squatting(8)[np.newaxis], 90)
+    (side,) = seen_whole(squatting(8)[np.newaxis], 90)
     of = {name: side[:, number].mean(axis=0) for number, name in enumerate(JOINTS)}
     assert of["left_hip"][2] > of["right_hip"][2]
     assert of["left_hip"][0] == pytest.approx(of["right_hip"][0], abs=0.02)

@@ -15,7 +15,7 @@ from ml.preprocessing.filters import Ticks
 from ml.preprocessing.pose.angles import ANGLE_JOINTS, ANGLES, joint_angles
 from ml.preprocessing.pose.distances import pairwise_distances
 from ml.preprocessing.pose.images import COLUMNS, ROWS, draw_poses
-from ml.preprocessing.pose.views import of_one_size, seen_from
+from ml.preprocessing.pose.views import facing, of_one_size, seen_from
 from ml.preprocessing.segmentation import Spans
 from studies.preparation import ANGLE_STREAMS, ANGLE_TOES, TRUNK, Input
 from studies.sensors import placement_of, sensor_of, stream_name
@@ -70,7 +70,7 @@ def angles_between(streams: Mapping[str, Ticks]) -> Ticks:
 
 
 def images_in(streams: Mapping[str, Ticks], segments: Spans, length: int, inputs: Input) -> npt.NDArray[np.float32]:
-    """Draw the body in `length` ticks of every segment, evenly spread, first and last included.
+    """Draw the body in `length` ticks of every segment, evenly spread, first and last included; of one, that in the middle.
 
     Parameters
     ----------
@@ -89,10 +89,10 @@ def images_in(streams: Mapping[str, Ticks], segments: Spans, length: int, inputs
     """
     at, together, _ = _bodies(streams, inputs)
     first = np.searchsorted(at, segments.first)
-    chosen = first[:, np.newaxis] + np.rint(np.linspace(0, 1, length) * (segments.steps - 1)[:, np.newaxis]).astype(np.int64)
+    chosen = first[:, np.newaxis] + np.rint(_spread(length) * (segments.steps - 1)[:, np.newaxis]).astype(np.int64)
     bodies = together[chosen]
     if inputs.view_degrees is not None:
-        bodies = seen_from(bodies, inputs.view_degrees)
+        bodies = seen_from(bodies, facing(together, first, segments.steps), inputs.view_degrees)
     images = draw_poses(bodies.reshape(-1, *bodies.shape[2:]))
     return images.reshape(len(segments), length * ROWS, COLUMNS).astype(np.float32)
 
@@ -124,6 +124,10 @@ def centred(streams: Mapping[str, Ticks]) -> dict[str, Ticks]:
 
 _JOINT_STREAMS = tuple(stream_name("joint", name) for name in JOINTS)
 _NO_TRUNK = np.float32(1e-3)
+
+
+def _spread(count: int) -> npt.NDArray[np.float64]:
+    return np.linspace(0, 1, count) if count > 1 else np.array([0.5])
 
 
 def _bodies(

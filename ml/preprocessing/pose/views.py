@@ -45,21 +45,41 @@ def of_one_size(joints: _Floats) -> _Floats:
     return joints * np.float32(STANDARD_M / max(size, 1e-3))
 
 
-def seen_from(bodies: _Floats, degrees: float) -> _Floats:
+def facing(joints: _Floats, first: npt.NDArray[np.int64], steps: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return where a body faces in each of some stretches, in rad to the left of the camera.
+
+    Parameters
+    ----------
+    joints : ndarray of float32, shape (n, 19, 3)
+    first, steps : ndarray of int64, shape (k,)
+        First frame and number of frames of each stretch, over which the lines through hips and shoulders are averaged.
+
+    Returns
+    -------
+    ndarray of float64, shape (k,)
+    """
+    across = np.sum([joints[:, left, ::2] - joints[:, right, ::2] for left, right in _ACROSS], axis=0, dtype=np.float64)
+    passed = np.concatenate([np.zeros((1, 2)), np.cumsum(across, axis=0)])
+    x, z = (passed[first + steps] - passed[first]).T
+    angles: npt.NDArray[np.float64] = -np.arctan2(z, x)
+    return angles
+
+
+def seen_from(bodies: _Floats, facing: npt.NDArray[np.float64], degrees: float) -> _Floats:
     """Turn bodies about the vertical so that each is seen from so far to its left of straight ahead.
 
     Parameters
     ----------
     bodies : ndarray of float32, shape (n, frames, 19, 3)
-        Where a body faces is taken from the lines through its hips and its shoulders, over all its frames.
+    facing : ndarray of float64, shape (n,)
+        As `facing` returns it.
     degrees : float
 
     Returns
     -------
     ndarray of float32, shape (n, frames, 19, 3)
     """
-    across = np.sum([bodies[:, :, left] - bodies[:, :, right] for left, right in _ACROSS], axis=(0, 2))
-    angle = np.arctan2(across[:, 2], across[:, 0]) - np.deg2rad(degrees)
+    angle = -facing - np.deg2rad(degrees)
     cos, sin = (part.astype(np.float32)[:, np.newaxis, np.newaxis] for part in (np.cos(angle), np.sin(angle)))
     x, y, z = bodies[..., 0], bodies[..., 1], bodies[..., 2]
     return np.stack([cos * x + sin * z, y, cos * z - sin * x], axis=-1)
