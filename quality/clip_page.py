@@ -6,7 +6,6 @@ ingestion and from models, which quality knows nothing of. Text from outside is 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from typing import Any
 from quality.clips import Clip
 from quality.curves import HEIGHT, WIDTH, curves_of
 from quality.headings import heading
+from quality.pages import write_page
 from quality.reasons import figure
 from quality.strips import Moment, Picture, strip_of
 from studies.study import Study
@@ -77,28 +77,16 @@ def write_clip_page(
     Path
         ``<home>/reports/<batch_id>/<recording_id>.html``, self-contained; the page before is replaced at once, never half.
     """
-    page = page_of(clip.batch_id, clip.line.recording_id, home)
-    page.parent.mkdir(exist_ok=True)
-    unfinished = page.with_name(f".{page.stem}.{os.getpid()}.html")
-    unfinished.write_text(_rendered(_content(clip, study, moments, stills, opinions)), encoding="utf-8")
-    unfinished.replace(page)
-    return page
+    content = _content(clip, study, moments, stills, opinions)
+    filters = {"figure": figure, "heading": heading}
+    return write_page(page_of(clip.batch_id, clip.line.recording_id, home), "clip.html", content, filters=filters)
 
 
 def remove_pages(batch_id: str, home: Home, *, besides: Collection[str] = ()) -> None:
     """Remove the pages of recordings that a batch has no poses of any more; `besides` are those it has."""
     for page in (home.reports / batch_id).glob("*.html"):
-        if page.stem not in besides:
+        if page.stem not in besides and not page.name.startswith("."):  # another process may be writing that one
             page.unlink()
-
-
-def _rendered(content: Mapping[str, Any]) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    folder = FileSystemLoader(Path(__file__).parent)
-    pages = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    pages.filters |= {"figure": figure, "heading": heading}
-    return pages.get_template("clip.html").render(content)
 
 
 def _content(clip: Clip, study: Study, moments: Sequence[Moment], stills: Stills, opinions: Sequence[Opinion]) -> dict[str, Any]:

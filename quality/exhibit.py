@@ -6,7 +6,6 @@ Belongs here: choosing what is drawn and laying the page out (``exhibit.html``);
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from quality.charts import signal_and_steps
 from quality.evidence import offending
 from quality.headings import heading
+from quality.pages import write_page
 from quality.previews import MOST_READINGS, read_readings
 from quality.quarantine import show
 from quality.reasons import figure, sign, spoken
@@ -46,21 +46,9 @@ def write_exhibit(recording_id: str, study: Study, home: Home) -> Path:
         If there is no such recording; the error offers the nearest.
     """
     found = show(home, recording_id)
-    page = home.reports / "quarantine" / f"{found['recording_id']}.html"
-    page.parent.mkdir(exist_ok=True)
-    unfinished = page.with_name(f".{page.stem}.{os.getpid()}.html")
-    unfinished.write_text(_rendered(found, _pictures(found, study, Lake(home))), encoding="utf-8")
-    unfinished.replace(page)
-    return page
-
-
-def _rendered(found: Mapping[str, Any], pictures: Sequence[Mapping[str, Any]]) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    folder = FileSystemLoader(Path(__file__).parent)
-    pages = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    pages.filters |= {"figure": figure, "spoken": spoken, "sign": sign, "heading": heading}
-    return pages.get_template("exhibit.html").render(found=found, pictures=pictures, written_at=datetime.now(UTC))
+    content = {"found": found, "pictures": _pictures(found, study, Lake(home)), "written_at": datetime.now(UTC)}
+    filters = {"figure": figure, "spoken": spoken, "sign": sign, "heading": heading}
+    return write_page(home.reports / "quarantine" / f"{found['recording_id']}.html", "exhibit.html", content, filters=filters)
 
 
 def _pictures(found: Mapping[str, Any], study: Study, lake: Lake) -> list[dict[str, Any]]:

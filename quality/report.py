@@ -6,10 +6,9 @@ Belongs here: what is told and in which order; the page itself is ``report.html`
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +26,7 @@ from quality.facts import BatchFacts, contract_name, read_facts
 from quality.headings import heading
 from quality.lines import Line, lines_of
 from quality.overview import people_by_label, told_by_one_person
+from quality.pages import write_page
 from quality.previews import HEIGHT, WIDTH
 from quality.reasons import figure, listed, sign, spoken
 from quality.timelines import LANE, timelines_of
@@ -99,19 +99,11 @@ def write_report(batch_id: str, study: Study, home: Home) -> Path:
     if not PARTITION_VALUE.fullmatch(batch_id):
         allowed = "letters, digits, '.', '_' and '-', at most 128"
         raise KinelakeError(Reason("batch_id", f"{batch_id!r} is no name of a batch; allowed: {allowed}"))
-    page = home.reports / f"{batch_id}.html"
-    unfinished = page.with_name(f".{batch_id}.{os.getpid()}.html")
-    unfinished.write_text(_rendered(_content(batch_id, study, home)), encoding="utf-8")
-    unfinished.replace(page)
-    return page
+    return write_page(home.reports / f"{batch_id}.html", "report.html", _content(batch_id, study, home), filters=_filters())
 
 
-def _rendered(content: Mapping[str, Any]) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    folder = FileSystemLoader(Path(__file__).parent)
-    pages = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    pages.filters |= {
+def _filters() -> dict[str, Callable[..., Any]]:
+    return {
         "figure": _figure,
         "spoken": spoken,
         "sign": sign,
@@ -120,7 +112,6 @@ def _rendered(content: Mapping[str, Any]) -> str:
         "told": _told,
         "heading": heading,
     }
-    return pages.get_template("report.html").render(content)
 
 
 def _content(batch_id: str, study: Study, home: Home) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quality.clips import Clip
-from studies.skeletons import MEDIAPIPE
+from studies.skeletons import LIMBS, MEDIAPIPE
 
 #: Frames of a strip.
 MOST, EVENLY = 8, 6
@@ -28,20 +28,10 @@ _QUALITIES = (82, 65, 45, 25, 10)
 _MARGIN = 0.2
 _PIXELS_A_METRE = 200.0
 _SURE = 0.5
-_BONES = tuple(
-    (MEDIAPIPE.index(f"{side}_{start}"), MEDIAPIPE.index(f"{side}_{end}"), side)
-    for side in ("left", "right")
-    for start, end in (
-        ("shoulder", "elbow"),
-        ("elbow", "wrist"),
-        ("shoulder", "hip"),
-        ("hip", "knee"),
-        ("knee", "ankle"),
-        ("ankle", "heel"),
-        ("ankle", "foot_index"),
-    )
-) + tuple((MEDIAPIPE.index(f"left_{part}"), MEDIAPIPE.index(f"right_{part}"), "middle") for part in ("shoulder", "hip", "ear"))
-
+_BONES = (
+    *LIMBS,
+    *((MEDIAPIPE.index(f"left_{part}"), MEDIAPIPE.index(f"right_{part}"), "middle") for part in ("shoulder", "hip", "ear")),
+)
 #: The neck is no landmark: it is drawn from between the shoulders to between the ears.
 _NECK = [[MEDIAPIPE.index(f"{side}_{part}") for side in ("left", "right")] for part in ("shoulder", "ear")]
 

@@ -122,3 +122,19 @@ JOINTS: tuple[str, ...] = (
 )
 #: What the streams of a recorded pose are placed at: the 19 joints and the feet.
 PLACEMENTS: tuple[str, ...] = (*JOINTS, "right_heel", "left_heel", "right_foot_index", "left_foot_index")
+
+#: Limbs of a body among MediaPipe's landmarks, as their numbers, and whose side they are.
+LIMBS: tuple[tuple[int, int, str], ...] = tuple(
+    (MEDIAPIPE.index(f"{side}_{start}"), MEDIAPIPE.index(f"{side}_{end}"), side)
+    for side in ("left", "right")
+    for start, end in (
+        ("shoulder", "elbow"),
+        ("elbow", "wrist"),
+        ("wrist", "index"),
+        ("shoulder", "hip"),
+        ("hip", "knee"),
+        ("knee", "ankle"),
+        ("ankle", "heel"),
+        ("heel", "foot_index"),
+    )
+)

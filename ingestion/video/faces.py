@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
-from studies.skeletons import MEDIAPIPE
+from studies.skeletons import LIMBS, MEDIAPIPE
 
 #: The environment variable that switches it off, for installations where whoever was filmed agreed to be seen.
 SETTING = "KINELAKE_BLUR_FACES"
@@ -36,19 +36,6 @@ _SQUARES_A_FACE = 5
 _SQUARES_A_PICTURE = 14
 #: What is taken for the body: so near to its bones, as a share of its longest one in the picture; a thigh is about a fifth.
 _FLESH = 0.22
-_BONES = [
-    (MEDIAPIPE.index(f"{side}_{start}"), MEDIAPIPE.index(f"{side}_{end}"))
-    for side in ("left", "right")
-    for start, end in (
-        ("shoulder", "elbow"),
-        ("elbow", "wrist"),
-        ("wrist", "index"),
-        ("shoulder", "hip"),
-        ("hip", "knee"),
-        ("knee", "ankle"),
-        ("heel", "foot_index"),
-    )
-]
 _TRUNK = [*_SHOULDERS, *reversed(_HIPS)]
 
 Picture = npt.NDArray[np.uint8]
@@ -119,7 +106,7 @@ def face_disc(points: _Floats, shorter_side: int) -> tuple[_Floats, float]:
 
 def _body(points: _Floats, width: int, height: int) -> _Floats:
     """What is taken for the body, shape (height, width): 1 near its bones and in its trunk, 0 well away from them."""
-    bones = [points[[start, end]] for start, end in _BONES if np.isfinite(points[[start, end]]).all()]
+    bones = [points[[start, end]] for start, end, _ in LIMBS if np.isfinite(points[[start, end]]).all()]
     thick = max(2.0, 2 * _FLESH * max((float(np.linalg.norm(end - start)) for start, end in bones), default=0.0))
     mask = Image.new("L", (width, height))
     pen = ImageDraw.Draw(mask)
