@@ -6,7 +6,7 @@ ingestion and from models, which quality knows nothing of. Text from outside is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,7 +78,7 @@ def write_clip_page(
         ``<home>/reports/<batch_id>/<recording_id>.html``, self-contained; the page before is replaced at once, never half.
     """
     content = _content(clip, study, moments, stills, opinions)
-    filters = {"figure": figure, "heading": heading}
+    filters: dict[str, Callable[..., Any]] = {"figure": figure, "heading": heading}
     return write_page(page_of(clip.batch_id, clip.line.recording_id, home), "clip.html", content, filters=filters)
 
 

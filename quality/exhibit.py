@@ -6,7 +6,7 @@ Belongs here: choosing what is drawn and laying the page out (``exhibit.html``);
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ def write_exhibit(recording_id: str, study: Study, home: Home) -> Path:
     """
     found = show(home, recording_id)
     content = {"found": found, "pictures": _pictures(found, study, Lake(home)), "written_at": datetime.now(UTC)}
-    filters = {"figure": figure, "spoken": spoken, "sign": sign, "heading": heading}
+    filters: dict[str, Callable[..., Any]] = {"figure": figure, "spoken": spoken, "sign": sign, "heading": heading}
     return write_page(home.reports / "quarantine" / f"{found['recording_id']}.html", "exhibit.html", content, filters=filters)
 
 
