@@ -97,8 +97,8 @@ def _read(file: DeviceFile, arrays: Mapping[str, _Array], said: PoseFiles, folde
         image, world = None, image
     visibility = _seen_in_both([one for one in (image, world) if one is not None], file)
     frame = np.arange(len(visibility))
-    points = [one and one.points for one in (image, world)]
-    body = Body(frame.astype(np.int32), visibility, *points, size=_size(arrays, file))
+    in_picture, in_metres = (None if one is None else one.points for one in (image, world))
+    body = Body(frame.astype(np.int32), visibility, in_picture, in_metres, _size(arrays, file))
     t_ns = np.rint(frame * (1e9 / rate_hz)).astype(np.int64)
     beside = Beside(findings=_unread(arrays, file))
     return reading_of(body, t_ns, file, name=NAME, said=said, folder=folder, beside=beside)

@@ -43,7 +43,7 @@ def _frame(*people: _Floats) -> str:
     )
 
 
-def _files(points: _Floats, first: int = 0) -> dict[str, str]:
+def frame_files(points: _Floats, first: int = 0) -> dict[str, str]:
     return {f"clip_{first + number:012d}_keypoints.json": _frame(one) for number, one in enumerate(points)}
 
 
@@ -54,7 +54,7 @@ def _open_pose(files: Mapping[str, str | bytes], hints: Hints = _SAID) -> Readin
     return capture.reader.read(capture.files, hints)
 
 
-def _entries(points: _Floats, first: int = 0) -> list[dict[str, Any]]:
+def coco_entries(points: _Floats, first: int = 0) -> list[dict[str, Any]]:
     return [
         {"image_id": first + number, "category_id": 1, "keypoints": one.ravel().tolist(), "score": 0.9}
         for number, one in enumerate(points)
@@ -83,7 +83,7 @@ def _in_heights(points: _Floats) -> _Floats:
 @pytest.mark.parametrize("names", [COCO_17, COCO_18, BODY_25], ids=["17", "18", "25"])
 def test_files_of_frames_are_one_recording_of_every_joint_that_the_tool_has(names: Sequence[str]) -> None:
     points = body(names)
-    reading = _open_pose(_files(points))
+    reading = _open_pose(frame_files(points))
     assert codes(reading) == codes(reading, "warning") == []
     found = streams(reading)
     for number, name in enumerate(names):
@@ -96,7 +96,7 @@ def test_files_of_frames_are_one_recording_of_every_joint_that_the_tool_has(name
 
 
 def test_the_number_in_a_files_name_is_the_frames_and_a_missing_one_is_a_gap() -> None:
-    files = _files(body(COCO_17), first=95)  # 95 to 106: by text the order would be another
+    files = frame_files(body(COCO_17), first=95)  # 95 to 106: by text the order would be another
     del files["clip_000000000099_keypoints.json"]
     named = {name.replace("_0000000000", "_").replace("_0", "_"): content for name, content in reversed(files.items())}
     (nose,) = (one for one in _open_pose(named).streams if one.name == "keypoint@nose")
@@ -104,7 +104,7 @@ def test_the_number_in_a_files_name_is_the_frames_and_a_missing_one_is_a_gap() -
 
 
 def test_a_zip_of_the_frames_of_one_clip_is_the_same_recording() -> None:
-    files = _files(body(BODY_25))
+    files = frame_files(body(BODY_25))
     zip_file = device_file("clip.zip", zipped({"__MACOSX/._clip_000000000000_keypoints.json": "x", **files}))
     reader = known_by_content(zip_file, _SAID)
     assert reader is not None
@@ -115,7 +115,7 @@ def test_a_zip_of_the_frames_of_one_clip_is_the_same_recording() -> None:
 
 
 def test_clips_in_one_folder_and_one_clip_in_two_are_recordings_of_their_own() -> None:
-    files = _files(body(COCO_17, 3))
+    files = frame_files(body(COCO_17, 3))
     delivered = [device_file(f"{folder}/{name}", text) for folder in ("a", "b") for name, text in files.items()]
     delivered += [device_file(f"a/other_{number:012d}_keypoints.json", text) for number, text in enumerate(files.values())]
     assert [len(capture.files) for capture in captures(delivered, _SAID)] == [3, 3, 3]
@@ -125,7 +125,7 @@ def test_a_frame_without_anybody_and_one_of_zeros_are_gaps_and_a_joint_of_zeros_
     points = body(COCO_17)
     points[4, COCO_17.index("left_knee")] = 0
     points[7] = 0
-    files = _files(points)
+    files = frame_files(points)
     files["clip_000000000008_keypoints.json"] = _frame()
     reading = _open_pose(files)
     assert "in 2 of its 12 frames" in _faults(reading, "warning")["joints_not_seen"]
@@ -136,7 +136,7 @@ def test_a_frame_without_anybody_and_one_of_zeros_are_gaps_and_a_joint_of_zeros_
 
 
 def test_a_clip_in_which_nobody_is_to_be_seen_is_an_error() -> None:
-    for files in ({"clip_1_keypoints.json": _frame()}, _files(np.zeros((3, 25, 3)))):
+    for files in ({"clip_1_keypoints.json": _frame()}, frame_files(np.zeros((3, 25, 3)))):
         reading = _open_pose(files)
         assert list(_faults(reading)) == ["joints_not_seen"]
         assert reading.streams == ()
@@ -146,12 +146,12 @@ def test_nan_is_a_gap_and_what_is_hardly_sure_too() -> None:
     points = body(COCO_17)
     points[3, COCO_17.index("nose"), 0] = np.nan
     points[5, COCO_17.index("nose"), 2] = 0.05
-    assert len(streams(_open_pose(_files(points)))["keypoint@nose"].t_ns) == 10
+    assert len(streams(_open_pose(frame_files(points)))["keypoint@nose"].t_ns) == 10
 
 
 def test_pixels_of_a_picture_of_unknown_size_are_refused() -> None:
-    assert list(_faults(_open_pose(_files(body(COCO_17)), _UNSIZED))) == ["frame_size_unknown"]
-    assert list(_faults(_open_pose(_files(body(COCO_17)), Hints(Formats())))) == ["rate_unknown"]
+    assert list(_faults(_open_pose(frame_files(body(COCO_17)), _UNSIZED))) == ["frame_size_unknown"]
+    assert list(_faults(_open_pose(frame_files(body(COCO_17)), Hints(Formats())))) == ["rate_unknown"]
 
 
 _ONE = _frame(body(BODY_25)[0])
@@ -180,7 +180,7 @@ _SURE = " 0.9,"
     ],
 )  # fmt: skip
 def test_a_bad_frame_is_told_with_its_file(content: str, code: str, words: str) -> None:
-    reading = _open_pose({**_files(body(BODY_25)), "clip_000000000005_keypoints.json": content})
+    reading = _open_pose({**frame_files(body(BODY_25)), "clip_000000000005_keypoints.json": content})
     faults = _faults(reading)
     assert list(faults) == [code]
     assert faults[code].startswith("in/clip_000000000005_keypoints.json")
@@ -189,7 +189,7 @@ def test_a_bad_frame_is_told_with_its_file(content: str, code: str, words: str) 
 
 
 def test_a_frame_that_is_there_twice_is_refused() -> None:
-    files = {**_files(body(BODY_25)), "clip_5_keypoints.json": _ONE}
+    files = {**frame_files(body(BODY_25)), "clip_5_keypoints.json": _ONE}
     assert "frame 5 is there twice" in _faults(_open_pose(files))["keypoints_malformed"]
 
 
@@ -259,7 +259,7 @@ def test_every_skeleton_names_the_joints_that_the_lake_can_have_of_it() -> None:
 
 def test_results_are_read_by_picture_and_the_first_one_is_the_beginning() -> None:
     points = body(COCO_17)
-    entries = _entries(points, first=2000)
+    entries = coco_entries(points, first=2000)
     reading = _coco([*entries[6:], *entries[:5]])
     assert codes(reading) == codes(reading, "warning") == []
     knee = streams(reading)["keypoint@left_knee"]
@@ -269,32 +269,32 @@ def test_results_are_read_by_picture_and_the_first_one_is_the_beginning() -> Non
 
 
 def test_pictures_are_numbered_by_their_names_too() -> None:
-    entries = [{**one, "image_id": f"clip7/frame_{at:04d}.jpg"} for at, one in enumerate(_entries(body(COCO_17)))]
+    entries = [{**one, "image_id": f"clip7/frame_{at:04d}.jpg"} for at, one in enumerate(coco_entries(body(COCO_17)))]
     assert np.rint(streams(_coco(entries))["keypoint@nose"].t_ns * 30 / 1e9).tolist() == list(range(12))
 
 
 def test_the_pictures_say_how_large_they_are_and_where_nobody_was() -> None:
     points = body(COCO_17)
     pictures = [{"id": at, "width": 1080, "height": 1920, "file_name": f"{at}.jpg"} for at in range(15)]
-    reading = _coco({"images": pictures, "annotations": _entries(points)}, _UNSIZED)
+    reading = _coco({"images": pictures, "annotations": coco_entries(points)}, _UNSIZED)
     nose = streams(reading)["keypoint@nose"]
     np.testing.assert_allclose(nose.values, _in_heights(points[:, 0]), atol=1e-6)
     assert "in 3 of its 15 frames" in _faults(reading, "warning")["joints_not_seen"]
     pictures[3]["width"] = 640
-    assert list(_faults(_coco({"images": pictures, "annotations": _entries(points)}, _UNSIZED))) == ["frame_size_unknown"]
+    assert list(_faults(_coco({"images": pictures, "annotations": coco_entries(points)}, _UNSIZED))) == ["frame_size_unknown"]
 
 
 def test_people_of_one_picture_are_told_apart_and_what_is_no_person_is_left_out() -> None:
     near, far = body(COCO_17), body(COCO_17, seed=1, right=1000)
     far[..., :2] = far[..., :2] / 3
     dog = {"image_id": 0, "category_id": 18, "bbox": [0, 0, 1, 1]}
-    reading = _coco([dog, *_entries(far), *_entries(near)])
+    reading = _coco([dog, *coco_entries(far), *coco_entries(near)])
     assert "in 12 of 12 frames" in _faults(reading, "warning")["several_people"]
     assert "1 entries are of another category" in _faults(reading, "note")["objects_left_out"]
     np.testing.assert_allclose(streams(reading)["keypoint@nose"].values, _in_heights(near[:, 0]), atol=1e-6)
 
 
-_ENTRY = _entries(body(COCO_17))[0]
+_ENTRY = coco_entries(body(COCO_17))[0]
 
 
 @pytest.mark.parametrize(
@@ -312,7 +312,7 @@ _ENTRY = _entries(body(COCO_17))[0]
     ],
 )
 def test_a_bad_entry_is_told_with_its_number(entry: object, code: str, words: str) -> None:
-    faults = _faults(_coco([*_entries(body(COCO_17, 4)), entry]))
+    faults = _faults(_coco([*coco_entries(body(COCO_17, 4)), entry]))
     assert list(faults) == [code]
     assert words in faults[code]
     assert entry == [1, 2] or "too far" in words or "squat.json entry 5" in faults[code]
@@ -321,7 +321,7 @@ def test_a_bad_entry_is_told_with_its_number(entry: object, code: str, words: st
 @pytest.mark.parametrize(
     ("content", "code"),
     [
-        (json.dumps(_entries(body(COCO_17)))[:-20], "json_not_parsed"),
+        (json.dumps(coco_entries(body(COCO_17)))[:-20], "json_not_parsed"),
         ('[{"image_id": 1, "keypoints": ' + "[" * 100_000, "json_not_parsed"),
         ('{"images": [{"id": 1, "width": 4}]}', "keypoints_malformed"),
         ('{"images": [{"id": 1, "width": 4}], "annotations": []}', "keypoints_malformed"),
