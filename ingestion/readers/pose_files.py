@@ -161,7 +161,7 @@ def not_seen(absent: int, frames: int, file: DeviceFile) -> list[Finding]:
     """Say in how many frames nobody was seen, if there are any; without anybody at all that is an error."""
     if not absent:
         return []
-    sentence = f"all joints are 0 in {absent:,} of its {frames:,} frames: nobody was seen there, which is a gap"
+    sentence = f"in {absent:,} of its {frames:,} frames no joint is given, or all are 0: nobody was seen there, which is a gap"
     remedy = "film the whole body, from the side or the front, in good light"
     return [Finding(Reason("joints_not_seen", sentence, file.name, remedy), "error" if absent == frames else "warning")]
 

@@ -30,7 +30,7 @@ study: pictured
 title: Squats in files of keypoints
 participants: '^P\d+$'
 labels: [deep, shallow]
-manifest: {pattern: ['{participant}-{label}_*.json', '{participant}-{label}.*']}
+manifest: {pattern: ['{participant}-{label}_*.json', '*::{participant}-{label}_*.json', '{participant}-{label}.*']}
 formats: {poses: {rate_hz: 30, frame: [1080, 1920]}}
 streams:
   keypoint: {unit: frame, rate_hz: [25, 35], range: [-1, 3], max_gap_s: 1}
@@ -50,8 +50,8 @@ def _array(points: np.ndarray) -> bytes:
 
 
 def _squats() -> dict[tuple[str, str], np.ndarray]:
-    """Two squats by each of four people, in pixels: the copy of one would be seen and quarantined."""
-    made = product(("P1", "P2", "P3", "P4"), ("deep", "shallow"))
+    """Two squats by each of five people, in pixels: the copy of one would be seen and quarantined."""
+    made = product(("P1", "P2", "P3", "P4", "P5"), ("deep", "shallow"))
     return {whose: body(COCO_17, 60, seed=seed) for seed, whose in enumerate(made)}
 
 
@@ -59,12 +59,16 @@ def _files(squats: Mapping[tuple[str, str], np.ndarray]) -> dict[str, str | byte
     """What another program wrote of each person, and a frame that was cut off."""
     files: dict[str, str | bytes] = {"P9-deep_0000_keypoints.json": '{"people": ['}
     for label in ("deep", "shallow"):
-        frames = frame_files(squats["P1", label])
-        files |= {f"P1-{label}_{name.removeprefix('clip_')}": text for name, text in frames.items()}
+        files |= _of_clip(f"P1-{label}", squats["P1", label])
         files[f"P2-{label}.zip"] = zipped(frame_files(squats["P2", label]))
         files[f"P3-{label}.json"] = json.dumps(coco_entries(squats["P3", label]))
         files[f"P4-{label}.npy"] = _array(squats["P4", label])
+    files["both.zip"] = zipped(_of_clip("P5-deep", squats["P5", "deep"]) | _of_clip("P5-shallow", squats["P5", "shallow"]))
     return files
+
+
+def _of_clip(name: str, points: np.ndarray) -> dict[str, str]:
+    return {f"{name}_{frame.removeprefix('clip_')}": text for frame, text in frame_files(points).items()}
 
 
 def test_a_squat_makes_the_same_example_whatever_wrote_its_keypoints(home: Home, tmp_path: Path) -> None:
@@ -76,10 +80,10 @@ def test_a_squat_makes_the_same_example_whatever_wrote_its_keypoints(home: Home,
     receipt = deliver(folder, study=study, site="gym", home=home)
     read_batch(receipt, study, home)
     judgement = judge_batch(receipt.batch_id, study, home)
-    assert (judgement.accepted, judgement.quarantined) == (8, 1)
+    assert (judgement.accepted, judgement.quarantined) == (10, 1)
     formats = {(row["participant"], row["format"]) for row in Lake(home).read("recordings").to_pylist()}
     assert formats == {
-        *((who, "openpose") for who in ("P1", "P2")),
+        *((who, "openpose") for who in ("P1", "P2", "P5")),
         ("P3", "coco_keypoints"),
         ("P4", "keypoint_array"),
         ("P9", None),
