@@ -158,10 +158,10 @@ def _windows(points: _Floats, edge: tuple[int, int] | None) -> tuple[npt.NDArray
     It follows the body sideways only, so that one that sinks is seen to sink; it lies inside the picture, if there is one.
     """
     low, high = np.nanmin(points, axis=1), np.nanmax(points, axis=1)
-    air = _MARGIN / 2 * float((high - low).max())
-    top, bottom = float(low[:, 1].min()) - air, float(high[:, 1].max()) + air
-    width = float((high[:, 0] - low[:, 0]).max()) + 2 * air
-    left = (low[:, 0] + high[:, 0] - width) / 2
+    air = max(_MARGIN / 2 * float(np.nanmax(high - low)), 1.0)
+    top, bottom = float(np.nanmin(low[:, 1])) - air, float(np.nanmax(high[:, 1])) + air
+    width = float(np.nanmax(high[:, 0] - low[:, 0])) + 2 * air
+    left = np.nan_to_num((low[:, 0] + high[:, 0] - width) / 2)
     if edge is not None:
         top, bottom, width = max(top, 0.0), min(bottom, edge[1]), min(width, edge[0])
         left = np.clip(left, 0, edge[0] - width)

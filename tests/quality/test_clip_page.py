@@ -133,6 +133,20 @@ def test_a_body_that_sinks_is_seen_to_sink_on_black_too(home: Home, study: Study
     assert np.ptp(feet) < 0.1 * strip.height < np.ptp(heads)
 
 
+@pytest.mark.parametrize("there", [np.arange(33) > 10, np.arange(33) % 2 == 0, np.arange(33) == 7])
+def test_poses_that_lack_landmarks_are_drawn_with_what_they_have(home: Home, study: Study, there: np.ndarray) -> None:
+    clip = _clip(home, study)
+    lacking = replace(clip, world=np.where(there[:, np.newaxis], clip.world, np.nan))
+    of_picture_only = replace(
+        lacking, world=np.full_like(clip.world, np.nan), image=np.where(there[:, np.newaxis], clip.image, np.nan)
+    )
+    for poses in (lacking, of_picture_only):
+        strip = strip_of(poses, moments_of(poses), {})
+        ends = [end for shot in strip.shots for bone in shot.bones for end in (bone.start, bone.end)]
+        assert all(0 < x < strip.width and 0 < y < strip.height for x, y in ends)
+        assert len(strip.shots[0].bones) <= 20 and bool(ends) == (there.sum() > 1)
+
+
 def test_curves_have_the_squats_where_the_knees_are_bent_most(home: Home, study: Study) -> None:
     curves = curves_of(_clip(home, study))
     assert curves is not None
