@@ -175,7 +175,7 @@ def _unread(table: _Table, file: DeviceFile) -> list[Finding]:
     if not table.others:
         return []
     shown = ", ".join(table.others[:5])
-    sentence = f"{len(table.others)} columns ({shown}) are of no landmark that has {', '.join(table.axes)}, and were left out"
+    sentence = f"columns of no landmark that has {', '.join(table.axes)} were left out: {len(table.others)} of them ({shown})"
     return [Finding(Reason("column_unknown", sentence, f"{file.name} row 1", "nothing to do"), "note")]
 
 

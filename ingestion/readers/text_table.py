@@ -228,7 +228,7 @@ def _is_comment(line: bytes, layout: Layout) -> bool:
 
 
 def _fields_of(line: bytes, delimiter: str) -> list[str]:
-    text = line.decode("utf-8", errors="replace").rstrip("\r\n")
+    text = line.decode("utf-8", errors="replace").rstrip("\r\n").partition("\r")[0]  # Arrow takes that for the end of a row
     return text.split() if delimiter == " " else next(csv.reader([text], delimiter=delimiter), [])
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ingestion.readers import Hints, csv_columns, known_by_content
 from ingestion.readers.interface import DeviceFile
@@ -16,9 +19,9 @@ from ingestion.recording import Reading
 from ingestion.spool import Spooled
 from studies.formats import Formats, PoseFiles
 from studies.skeletons import BODY_25, COCO_17, JOINTS, MEDIAPIPE, SKELETONS
-from tests.ingestion.device_files import codes, device_file, streams
+from tests.ingestion.device_files import codes, device_file, streams, zipped
 from tests.ingestion.pose_files import landmarks
-from tests.ingestion.test_keypoint_files import body
+from tests.ingestion.test_keypoint_files import body, coco_entries, frame_files
 
 _SAID = Hints(Formats(poses=PoseFiles(rate_hz=30, frame=(1080, 1920))))
 _UNSAID = Hints()
@@ -188,6 +191,31 @@ def test_an_array_that_cannot_be_poses_is_refused_in_words(content: bytes, code:
 def test_pixels_of_a_picture_of_unknown_size_and_frames_of_an_unknown_rate_are_refused() -> None:
     assert list(_faults(_read(_npy(body(COCO_17)), Hints(Formats(poses=PoseFiles(rate_hz=30)))))) == ["frame_size_unknown"]
     assert list(_faults(_read(_npy(body(COCO_17)), _UNSAID))) == ["rate_unknown"]
+
+
+_WHOLE = {
+    "squat.npy": _npy(body(BODY_25)),
+    "squat.npz": _npz(landmarks=_in_picture(6), world=landmarks(6), fps=12.5, shape=[427, 240]),
+    "squat.zip": zipped(frame_files(body(COCO_17, 4))),
+    "squat.json": json.dumps(coco_entries(body(COCO_17, 4))).encode(),
+    "clip_07_keypoints.json": frame_files(body(COCO_17, 1))["clip_000000000000_keypoints.json"].encode(),
+}
+
+
+@settings(max_examples=200)
+@given(
+    name=st.sampled_from(sorted(_WHOLE)),
+    at=st.integers(0, 1 << 20),
+    lost=st.sampled_from([0, 1, 8, 200]),
+    put=st.sampled_from([b"", b"\0", b"NaN", b"1e999", b"9" * 400, b"null", b"[", b"]", b'"', b",", b"-", b"\xff\xfe"]),
+)
+def test_whatever_becomes_of_a_file_it_gives_numbers_or_a_sentence(name: str, at: int, lost: int, put: bytes) -> None:
+    at %= len(_WHOLE[name])
+    file = device_file(name, _WHOLE[name][:at] + put + _WHOLE[name][at + lost :])
+    reader = known_by_content(file, _SAID)
+    reading = reader.read([file], _SAID) if reader else Reading("")
+    assert all(np.isfinite(stream.values).all() for stream in reading.streams)
+    assert reader is None or reading.streams or codes(reading)
 
 
 @pytest.mark.real

@@ -161,7 +161,7 @@ def test_joints_in_pixels_become_keypoints_in_heights_of_the_picture() -> None:
         x, y = points[:, number].T
         expected = np.stack([x / 1920, 1 - y / 1920, 0 * x], axis=1)
         np.testing.assert_allclose(found[f"keypoint@{name}"].values, expected, atol=1e-6)
-    assert "1 columns (squat) are of no landmark" in _faults(reading, "note")["column_unknown"]
+    assert "columns of no landmark that has x, y were left out: 1 of them (squat)" in _faults(reading, "note")["column_unknown"]
 
 
 def test_pixels_of_a_picture_of_unknown_size_are_refused_and_shares_of_one_are_read() -> None:

@@ -90,6 +90,7 @@ _GOOD = _text(_sequences(3, 4))
         ("1,2,3,4,5,6,7\n", "sequence_cut", "has 7 numbers; due is a whole number of readings"),
         ("1,2,3,4\n", "sequence_cut", "has 4 numbers"),
         (_GOOD.replace("\n", ",1\n", 2).replace(",1\n", "\n", 1), "csv_row_ragged", "the row has 17 fields"),
+        (_GOOD.replace(",", "\r", 20).replace("\r", ",", 19), "csv_row_ragged", "the row has 5 fields"),
         ("1,2,3,4,5,6,x,8\n1,2,3,4,5,6,7,8\n", "csv_not_a_number", "row 1 column c of reading 2"),
         ("1,2,3,4,5,6,7,8\n1,nan,3,4,5,6,7,8\n", "csv_value_missing", "row 2 column b of reading 1"),
         ("1,2,3,4,5,6,7,8\n1,inf,3,4,5,6,7,8\n", "csv_", "row 2 column b of reading 1"),
