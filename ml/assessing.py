@@ -7,7 +7,7 @@ Belongs here: bringing the squats of a body and the segments of an answer togeth
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from ml.inference import Answer
 from ml.preprocessing.blocks import Readings
@@ -25,7 +25,8 @@ class Repetition:
         From 1, by time.
     start_ns, end_ns : int
     deepest_ns, knee_deg, hip_height_m : int and float, or None
-        Of squats: where it is deepest, and the knee angle (180 is straight) and the height of the hips above the ankles there.
+        Of squats: where it is deepest, and the knee angle (180 is straight) and the height of the hips above the ankles there,
+        where they are known.
     segment : int or None
         Number of the answer's segment that is about it alone, from 0; None if there is none.
     why_not : str
@@ -67,10 +68,23 @@ def assess(streams: Mapping[str, Readings], answer: Answer, cut: Segmentation) -
         )
     deepest = [squat.deepest_ns for squat in squats]
     why_not = _WHY_NOT.get(cut.by, "no stretch that the task judges is about it alone")
-    return tuple(
-        Repetition(number + 1, **asdict(one), segment=segment, why_not=why_not if segment is None else "")
-        for number, (one, segment) in enumerate(zip(squats, segments_about(deepest, answer), strict=True))
-    )
+    about = segments_about(deepest, answer)
+    found = [
+        Repetition(0, **asdict(one), segment=segment, why_not=why_not if segment is None else "")
+        for one, segment in zip(squats, about, strict=True)
+    ]
+    if cut.by == "deepest":
+        found += _found_by_the_task_alone(answer, about)
+    return tuple(replace(one, repetition=number) for number, one in enumerate(sorted(found, key=lambda one: one.start_ns), 1))
+
+
+def _found_by_the_task_alone(answer: Answer, about: Sequence[int | None]) -> list[Repetition]:
+    """Squats seen on the task's own clock only, as one beside a gap may be: nothing is known but where they are deepest."""
+    return [
+        Repetition(0, start, end, (start + end) // 2, None, None, number)
+        for number, (start, end, *_) in enumerate(answer.segments)
+        if number not in about
+    ]
 
 
 def segments_about(deepest_ns: Sequence[int], answer: Answer) -> list[int | None]:

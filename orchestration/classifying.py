@@ -94,7 +94,9 @@ class Classified:
     def _line(self, one: Repetition) -> str:
         line = f"repetition {one.repetition}, {self._seconds(one.start_ns):.1f}–{self._seconds(one.end_ns):.1f} s"
         if one.deepest_ns is not None:
-            line += f", deepest at {self._seconds(one.deepest_ns):.1f} s, knee {one.knee_deg:.0f}°"
+            line += f", deepest at {self._seconds(one.deepest_ns):.1f} s"
+        if one.knee_deg is not None:
+            line += f", knee {one.knee_deg:.0f}°"
         if one.segment is None:
             return f"{line}: not judged, for {one.why_not}"
         _, _, label, probability = self.answer.segments[one.segment]
