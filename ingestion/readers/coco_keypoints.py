@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingestion.readers import export
-from ingestion.readers.interface import NO_HINTS, DeviceFile, Hints, Reader
+from ingestion.readers.interface import NO_HINTS, DeviceFile, Hints
 from ingestion.readers.people import Person, checked, followed, malformed
-from ingestion.readers.pose_files import Beside, Body, rate_of, reading_of
+from ingestion.readers.pose_files import Beside, Body, rate_of, reader_of_one_file, reading_of
 from ingestion.readers.whole_json import parsed
 from ingestion.recording import Finding, Reading
 from studies.formats import PoseFiles
@@ -37,33 +36,14 @@ def sniff(file: DeviceFile, _hints: Hints = NO_HINTS) -> bool:
     return head.startswith(b"{") and b'"images"' in head and (b'"width"' in head or b'"keypoints"' in head)
 
 
-def pairing_key(file: DeviceFile) -> str:
-    """Return the file's name: it is a recording by itself."""
-    return file.name
-
-
-def device(_files: Sequence[DeviceFile]) -> str:
-    """Return that no device is known: the files name none."""
-    return ""
-
-
-def read(files: Sequence[DeviceFile], hints: Hints = NO_HINTS) -> Reading:
-    """Read one file: a stream for each joint of the person that is followed."""
-    try:
-        with export.reading(files[0]):
-            return _read(files[0], hints.formats.poses)
-    except UnreadableFile as error:
-        return Reading(format=NAME, findings=tuple(map(Finding, error.reasons)))
-
-
 def _read(file: DeviceFile, said: PoseFiles) -> Reading:
     rate_hz = rate_of(said, file)
     content = parsed(file)
     parts = (content.get("images"), content.get("annotations")) if isinstance(content, Mapping) else ([], content)
     images, results = (_objects(part, file) for part in parts)
-    if not results:
-        raise malformed("the file has no keypoints", file.name)
     people = [(number, one) for number, one in enumerate(results, start=1) if one.get("category_id", _PERSON) == _PERSON]
+    if not people:
+        raise malformed("the file has no keypoints of a person", file.name)
     persons = [checked(one.get("keypoints"), f"{file.name} entry {number}", joints=[len(COCO_17)]) for number, one in people]
     of_person = [_frame(one.get("image_id"), f"{file.name} entry {number}") for number, one in people]
     pictures = [_frame(one.get("id"), f"{file.name} image {number}") for number, one in enumerate(images, start=1)]
@@ -123,4 +103,4 @@ def _no_people(count: int, file: DeviceFile) -> list[Finding]:
     return [Finding(Reason("objects_left_out", sentence, file.name, "nothing to do"), "note")]
 
 
-READER = Reader(NAME, sniff, pairing_key, device, read)
+READER = reader_of_one_file(NAME, sniff, _read)

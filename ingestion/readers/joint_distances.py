@@ -6,20 +6,20 @@ JSON to distances; how they become joints is in `ingestion.readers.joint_positio
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ingestion.readers import export
 from ingestion.readers.described import no_dates
-from ingestion.readers.interface import NO_HINTS, DeviceFile, Hints, Reader
+from ingestion.readers.interface import NO_HINTS, DeviceFile, Hints
 from ingestion.readers.joint_positions import positions
-from ingestion.readers.pose_files import not_seen, rate_of
+from ingestion.readers.pose_files import not_seen, rate_of, reader_of_one_file
 from ingestion.readers.whole_json import parsed
 from ingestion.recording import Finding, Reading, Stream
+from studies.formats import PoseFiles
 from studies.sensors import stream_name
 from studies.skeletons import JOINTS
 from warehouse.errors import Reason, UnreadableFile
@@ -39,26 +39,10 @@ def sniff(file: DeviceFile, _hints: Hints = NO_HINTS) -> bool:
     return file.head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{") and f'"{_KEY}"'.encode() in file.head
 
 
-def pairing_key(file: DeviceFile) -> str:
-    """Return the file's name: it is a recording by itself."""
-    return file.name
-
-
-def device(_files: Sequence[DeviceFile]) -> str:
-    """Return that no device is known: the files name none."""
-    return ""
-
-
-def read(files: Sequence[DeviceFile], hints: Hints = NO_HINTS) -> Reading:
-    """Read one file: a stream for each of the 19 joints."""
-    file = files[0]
-    try:
-        with export.reading(file):
-            rate_hz = rate_of(hints.formats.poses, file)
-            frame, distances = _distances(file)
-            return _reading(file, np.rint(frame * (1e9 / rate_hz)).astype(np.int64), distances, rate_hz)
-    except UnreadableFile as error:
-        return Reading(format=NAME, findings=tuple(map(Finding, error.reasons)))
+def _read(file: DeviceFile, said: PoseFiles) -> Reading:
+    rate_hz = rate_of(said, file)
+    frame, distances = _distances(file)
+    return _reading(file, np.rint(frame * (1e9 / rate_hz)).astype(np.int64), distances, rate_hz)
 
 
 def _reading(file: DeviceFile, t_ns: npt.NDArray[np.int64], distances: npt.NDArray[np.float64], rate_hz: float) -> Reading:
@@ -129,4 +113,4 @@ def _malformed(sentence: str, place: str) -> UnreadableFile:
     return UnreadableFile(Reason("distances_malformed", sentence, place, _REMEDY))
 
 
-READER = Reader(NAME, sniff, pairing_key, device, read)
+READER = reader_of_one_file(NAME, sniff, _read)

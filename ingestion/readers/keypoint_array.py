@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ingestion.readers import csv_columns, export
-from ingestion.readers.interface import NO_HINTS, DeviceFile, Hints, Reader
+from ingestion.readers.interface import NO_HINTS, DeviceFile, Hints
 from ingestion.readers.npy_array import MAGIC, read_array
 from ingestion.readers.people import landmarks_of, malformed
-from ingestion.readers.pose_files import Beside, Body, is_of_world, rate_of, reading_of, without_the_unseen
+from ingestion.readers.pose_files import Beside, Body, is_of_world, rate_of, reader_of_one_file, reading_of, without_the_unseen
 from ingestion.recording import Finding, Reading
 from ingestion.spool import Growing, blocks
 from studies.formats import PoseFiles
@@ -59,34 +59,19 @@ def sniff(file: DeviceFile, _hints: Hints = NO_HINTS) -> bool:
     return file.head.startswith(MAGIC)
 
 
-def pairing_key(file: DeviceFile) -> str:
-    """Return the file's name: it is a recording by itself."""
-    return file.name
-
-
-def device(_files: Sequence[DeviceFile]) -> str:
-    """Return that no device is known: the files name none."""
-    return ""
-
-
-def read(files: Sequence[DeviceFile], hints: Hints = NO_HINTS) -> Reading:
-    """Read one file: a stream for each joint, in the picture, in metres or both."""
-    file = files[0]
-    folder = csv_columns.spool_folder(file)
-    try:
-        with export.opened([file]) as members:
-            arrays = {export.base_name(member).removesuffix(_ENDING): _array(member, folder) for member in members}
-        return _read(file, arrays if file.is_zip else {_IMAGE[0]: next(iter(arrays.values()))}, hints.formats.poses, folder)
-    except UnreadableFile as error:
-        return Reading(format=NAME, findings=tuple(map(Finding, error.reasons)))
-
-
 def _array(member: DeviceFile, folder: Path | None) -> _Array:
     with export.reading(member):
         return read_array(member, folder)
 
 
-def _read(file: DeviceFile, arrays: Mapping[str, _Array], said: PoseFiles, folder: Path | None) -> Reading:
+def _read(file: DeviceFile, said: PoseFiles) -> Reading:
+    folder = csv_columns.spool_folder(file)
+    with export.opened([file]) as members:
+        arrays = {export.base_name(member).removesuffix(_ENDING): _array(member, folder) for member in members}
+    return _reading(file, arrays if file.is_zip else {_IMAGE[0]: next(iter(arrays.values()))}, said, folder)
+
+
+def _reading(file: DeviceFile, arrays: Mapping[str, _Array], said: PoseFiles, folder: Path | None) -> Reading:
     rate_hz = _rate(arrays, said, file)
     given = {
         name: _landmarks(array, f"{file.name}::{name}" if file.is_zip else file.name, folder) for name, array in _poses(arrays)
@@ -205,4 +190,4 @@ def _unread(arrays: Mapping[str, _Array], file: DeviceFile) -> list[Finding]:
     return [Finding(Reason("column_unknown", sentence, file.name, "nothing to do"), "note")]
 
 
-READER = Reader(NAME, sniff, pairing_key, device, read)
+READER = reader_of_one_file(NAME, sniff, _read)

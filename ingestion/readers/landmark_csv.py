@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ingestion.readers import csv_columns, export
+from ingestion.readers import csv_columns
 from ingestion.readers.described import counted_times
-from ingestion.readers.interface import NO_HINTS, DeviceFile, Hints, Reader
-from ingestion.readers.pose_files import Beside, Body, is_of_world, rate_of, reading_of, without_the_unseen
+from ingestion.readers.interface import NO_HINTS, DeviceFile, Hints
+from ingestion.readers.pose_files import Beside, Body, is_of_world, rate_of, reader_of_one_file, reading_of, without_the_unseen
 from ingestion.readers.text_table import Layout, TextTable
 from ingestion.recording import Annotation, Finding, Reading
 from ingestion.spool import Growing
@@ -57,25 +57,6 @@ def sniff(file: DeviceFile, _hints: Hints = NO_HINTS) -> bool:
     """Return True if the header has x and y of several landmarks, by their names or by number."""
     names = csv_columns.header_of(file.head).names
     return max(len(_whole(_named(names), "xy")), len(_whole(_numbered(names), "xy"))) >= _FEWEST
-
-
-def pairing_key(file: DeviceFile) -> str:
-    """Return the file's name: it is a recording by itself."""
-    return file.name
-
-
-def device(_files: Sequence[DeviceFile]) -> str:
-    """Return that no device is known: the files name none."""
-    return ""
-
-
-def read(files: Sequence[DeviceFile], hints: Hints = NO_HINTS) -> Reading:
-    """Read one file: a stream for each joint, all landmarks, and a marked stretch for every run of a label."""
-    try:
-        with export.reading(files[0]):
-            return _read(files[0], hints.formats.poses)
-    except UnreadableFile as error:
-        return Reading(format=NAME, findings=tuple(map(Finding, error.reasons)))
 
 
 def _read(file: DeviceFile, said: PoseFiles) -> Reading:
@@ -179,4 +160,4 @@ def _unread(table: _Table, file: DeviceFile) -> list[Finding]:
     return [Finding(Reason("column_unknown", sentence, f"{file.name} row 1", "nothing to do"), "note")]
 
 
-READER = Reader(NAME, sniff, pairing_key, device, read)
+READER = reader_of_one_file(NAME, sniff, _read)

@@ -6,15 +6,16 @@ module; joints are made of landmarks in `ingestion.video.poses`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from ingestion.readers import export
 from ingestion.readers.described import no_dates
-from ingestion.readers.interface import DeviceFile
+from ingestion.readers.interface import DeviceFile, Hints, Reader
 from ingestion.recording import Annotation, Finding, Poses, Reading, Repair
 from ingestion.video.poses import streams_of
 from studies.formats import PoseFiles
@@ -66,6 +67,31 @@ class Beside:
     annotations: tuple[Annotation, ...] = ()
     findings: Sequence[Finding] = ()
     repairs: tuple[Repair, ...] = ()
+
+
+def reader_of_one_file(
+    name: str, sniff: Callable[[DeviceFile, Hints], bool], read: Callable[[DeviceFile, PoseFiles], Reading]
+) -> Reader:
+    """Return the reader of a format of which every file is a recording by itself and names no device.
+
+    Parameters
+    ----------
+    name : str
+        Of the format.
+    sniff : callable
+        As `Reader` has it.
+    read : callable
+        ``(file, what the study says) -> Reading``; it may raise `UnreadableFile`.
+    """
+
+    def read_one(files: Sequence[DeviceFile], hints: Hints) -> Reading:
+        try:
+            with export.reading(files[0]):
+                return read(files[0], hints.formats.poses)
+        except UnreadableFile as error:
+            return Reading(format=name, findings=tuple(map(Finding, error.reasons)))
+
+    return Reader(name, sniff, lambda file: file.name, lambda _: "", read_one)
 
 
 def reading_of(

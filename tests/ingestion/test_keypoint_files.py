@@ -323,6 +323,7 @@ def test_a_bad_entry_is_told_with_its_number(entry: object, code: str, words: st
     [
         (json.dumps(coco_entries(body(COCO_17)))[:-20], "json_not_parsed"),
         ('[{"image_id": 1, "keypoints": ' + "[" * 100_000, "json_not_parsed"),
+        ('[{"image_id": 1, "category_id": 18, "keypoints": [1, 2, 3]}]', "keypoints_malformed"),
         ('{"images": [{"id": 1, "width": 4}]}', "keypoints_malformed"),
         ('{"images": [{"id": 1, "width": 4}], "annotations": []}', "keypoints_malformed"),
     ],
