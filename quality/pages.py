@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def write_page(page: Path, template: str, content: Mapping[str, Any], *, filters: Mapping[str, Callable[..., Any]]) -> Path:
@@ -26,13 +30,19 @@ def write_page(page: Path, template: str, content: Mapping[str, Any], *, filters
     Path
         `page`.
     """
+    page.parent.mkdir(exist_ok=True)
+    unfinished = page.with_name(f".{page.stem}.{os.getpid()}.html")
+    unfinished.write_text(_pages(tuple(filters.items())).get_template(template).render(content), encoding="utf-8")
+    unfinished.replace(page)
+    return page
+
+
+@lru_cache(maxsize=8)
+def _pages(filters: tuple[tuple[str, Callable[..., Any]], ...]) -> Environment:
+    """Templates that are translated once for all pages: a batch may have hundreds of clips."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     folder = FileSystemLoader(Path(__file__).parent)
     pages = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    pages.filters |= filters
-    page.parent.mkdir(exist_ok=True)
-    unfinished = page.with_name(f".{page.stem}.{os.getpid()}.html")
-    unfinished.write_text(pages.get_template(template).render(content), encoding="utf-8")
-    unfinished.replace(page)
-    return page
+    pages.filters |= dict(filters)
+    return pages
