@@ -49,7 +49,7 @@ _LEAST_PEAK = 0.4
 #: A trough further from the peak than so many periods lies in a pause: the repetition then ends at this share of its height.
 _PAUSE, _BASE = 0.75, 0.05
 #: A sensor that moves less than this (root mean square, in its unit) is at rest.
-_REST: Mapping[str, float] = {"m/s^2": 0.2, "rad/s": 0.1, "uT": 2.0, "quaternion": 0.02, "1": 0.02}
+_REST: Mapping[str, float] = {"m/s^2": 0.2, "rad/s": 0.1, "uT": 2.0, "quaternion": 0.02, "m": 0.02, "frame": 0.01, "1": 0.02}
 
 
 @dataclass(frozen=True)

@@ -96,3 +96,12 @@ def test_nothing_shorter_or_longer_than_asked_for_is_found(shortest: float, long
 def test_a_stretch_that_is_too_short_for_one_has_none(samples: int) -> None:
     streams, _ = exercising(1, rate_hz=50)
     assert len(found_in({name: values[:samples] for name, values in streams.items()}, 50)) == 0
+
+
+@pytest.mark.parametrize(("sensor", "size"), [("joint", 0.3), ("keypoint", 0.15), ("latent", 0.3)])
+def test_repetitions_of_a_body_in_a_video_are_counted_and_none_where_it_stands(sensor: str, size: float) -> None:
+    at, jitter = np.arange(0, 26, 1 / 30), np.random.default_rng(0).normal(0, size / 100, (780, 3))
+    down = np.where((at > 3) & (at < 23), 1 - np.cos(2 * np.pi * (at - 3) / 2.5), 0) / 2
+    knee = np.stack([0.1 * down, -size * (1 - down), 0.6 * size * down], axis=1)
+    assert len(found_in({f"{sensor}@left_knee": (knee + jitter).astype(np.float32)}, 30)) == 8
+    assert len(found_in({f"{sensor}@left_knee": jitter.astype(np.float32)}, 30)) == 0
