@@ -33,6 +33,14 @@ def _streams(joints: np.ndarray) -> dict[str, np.ndarray]:
     return {name: joints[:, JOINTS.index(name.partition("@")[2])] for name in NEEDED}
 
 
+def _good_and_bad(*, frames: int) -> list[Recorded]:
+    return [
+        Recorded(f"r{person}{label}", f"P{person:03d}", label, streams_of(squatting(frames, seed=2 * person + number)))
+        for person in range(4)
+        for number, label in enumerate(("good", "bad"))
+    ]
+
+
 def test_a_body_is_drawn_upright_with_its_hips_in_the_middle_and_its_left_brighter_on_the_right() -> None:
     (image,) = draw_poses(squatting(1))
     rows = np.flatnonzero(image.any(axis=1))
@@ -112,11 +120,7 @@ def test_standing_is_no_squat_and_angles_are_those_of_the_legs() -> None:
 
 def test_a_task_learns_from_the_images_round_the_deepest_frame_of_every_squat(home: Home) -> None:
     study = find_study("squat_frames")
-    recorded = [
-        Recorded(f"r{person}{label}", f"P{person:03d}", label, streams_of(squatting(121, seed=2 * person + number)))
-        for person in range(4)
-        for number, label in enumerate(("good", "bad"))
-    ]
+    recorded = _good_and_bad(frames=121)
     write_batch(home, study, "b1", recorded)
     resample_batch("b1", study, home)
     assert segment_batch("b1", study, home) == 16 * len(study.tasks)
@@ -147,12 +151,7 @@ def test_blocks_and_kernels_are_swept_as_the_study_declares(home: Home, tmp_path
     quick = model.model_copy(update={"parameters": {**model.parameters, "epochs": 1, "filters": 1}})
     task = study.tasks["form_swept"].model_copy(update={"models": (quick,)})
     study = study.model_copy(update={"tasks": {"form_swept": task}})
-    recorded = [
-        Recorded(f"r{person}{label}", f"P{person:03d}", label, streams_of(squatting(61, seed=2 * person + number)))
-        for person in range(4)
-        for number, label in enumerate(("good", "bad"))
-    ]
-    write_batch(home, study, "b1", recorded)
+    write_batch(home, study, "b1", _good_and_bad(frames=61))
     resample_batch("b1", study, home)
     segment_batch("b1", study, home)
     table = freeze_examples(study, "form_swept", home)
