@@ -131,7 +131,7 @@ def test_files_are_read_as_the_body_that_was_simulated(kind: str, tmp_path: Path
     for path in sorted(folder.glob("P*")):
         file = DeviceFile(path.name, path.stat().st_size, lambda path=path: BytesIO(path.read_bytes()))
         assert reader.sniff(file)
-        reading = reader.read((file,), Hints(formats=study.formats))
+        reading = reader.READER.read((file,), Hints(formats=study.formats))
         assert [found for found in reading.findings if found.severity == "error"] == []
         streams = {stream.name: stream for stream in reading.streams}
         assert set(streams) >= {f"joint@{name}" for name in JOINTS}
