@@ -105,36 +105,7 @@ def statement_of_other_groups(
     alone : sequence of str
         Participants, quoted, of whom there is one group only.
     """
-    if group == SEGMENT:
-        said = "Segments of one recording are taught and tested: the scores say nothing about a recording that is new."
-    elif group == POSITION:
-        said = (
-            "What stands beside a segment in its recording is taught, and the segment tested: the scores say nothing about a "
-            "recording that is new."
-        )
-    elif target != "label" and honest:
-        asked = "who of them it is" if target == "participant" else "who of them it is and what they do"
-        said = (
-            f"The scores are for other {_plural(group)} of the {participants} people who taught: {asked}. They say nothing "
-            "about anybody else."
-        )
-    elif target != "label":
-        said = (
-            "Recordings of one session, in which nobody took the sensor off, are taught and tested: the scores say little about "
-            "another day, and nothing can be promoted. With 'group: session' they would."
-        )
-    elif participants == 1:
-        said = (
-            f"Only one participant is known, or nobody says whose a recording is: the scores are for other {_plural(group)}, "
-            "and say nothing about new people."
-        )
-    elif shared:
-        said = (
-            f"The scores are for other {_plural(group)} of people who also taught ({shared} of {participants}): they say nothing "
-            "about new people, and nothing can be promoted. With 'group: participant' they would."
-        )
-    else:
-        said = f"The scores are for {_plural(group)}, and so for people, whom the model never saw in training."
+    said = _meaning(group, target=target, participants=participants, shared=shared, honest=honest)
     if group == BLOCK:
         said = _BY_BLOCK + said
     if alone:
@@ -142,6 +113,39 @@ def statement_of_other_groups(
     if one_sided:
         said += f" With so few {_plural(group)}, {_listed(one_sided)} could not be put both where is taught and where is tested."
     return said
+
+
+def _meaning(group: str, *, target: str, participants: int, shared: int, honest: bool) -> str:
+    """Say whom or what the scores are for."""
+    if group == SEGMENT:
+        return "Segments of one recording are taught and tested: the scores say nothing about a recording that is new."
+    if group == POSITION:
+        return (
+            "What stands beside a segment in its recording is taught, and the segment tested: the scores say nothing about a "
+            "recording that is new."
+        )
+    if target != "label" and honest:
+        asked = "who of them it is" if target == "participant" else "who of them it is and what they do"
+        return (
+            f"The scores are for other {_plural(group)} of the {participants} people who taught: {asked}. They say nothing "
+            "about anybody else."
+        )
+    if target != "label":
+        return (
+            "Recordings of one session, in which nobody took the sensor off, are taught and tested: the scores say little about "
+            "another day, and nothing can be promoted. With 'group: session' they would."
+        )
+    if participants == 1:
+        return (
+            f"Only one participant is known, or nobody says whose a recording is: the scores are for other {_plural(group)}, "
+            "and say nothing about new people."
+        )
+    if shared:
+        return (
+            f"The scores are for other {_plural(group)} of people who also taught ({shared} of {participants}): they say nothing "
+            "about new people, and nothing can be promoted. With 'group: participant' they would."
+        )
+    return f"The scores are for {_plural(group)}, and so for people, whom the model never saw in training."
 
 
 def _plural(group: str) -> str:

@@ -149,31 +149,67 @@ def plan_splits(rows: Sequence[Row], split: Split | AuthorsSplit, *, seed: int, 
     if by_person and not honest:
         split = split.model_copy(update=_by_recording(split))
     _refuse_unknown_groups(rows, split)
-    naming = _Naming(split.group, split.folds if isinstance(split.folds, int) else 1)
-    names, counts, labels = _count(rows, naming, seed)
-    groups = len(names)
-    _refuse_unusable_test(names, split)
-    test = np.isin(names, split.test) if isinstance(split.test, tuple) else _held_out(counts, split.test)
-    if isinstance(split, Split) and split.folds_by:
-        naming = replace(naming, held_out=frozenset(np.array(names)[test].tolist()))
-        names, counts, labels = _count(rows, naming, seed)
-        test = np.isin(names, list(naming.held_out or ()))
-    fold = np.full(len(names), -1)
-    fold[~test] = _folds([name for name, out in zip(names, test, strict=True) if not out], counts[~test], split.folds)
-    one_sided = [f"'{label}'" for label, uncovered in zip(labels, _uncovered(counts, fold), strict=True) if uncovered]
-    of_group = dict(zip(names, fold.tolist(), strict=True))
+    dealt = _groups_of(rows, split, seed)
+    fold = dealt.folds(split.folds)
+    one_sided = [f"'{label}'" for label, uncovered in zip(dealt.labels, _uncovered(dealt.counts, fold), strict=True) if uncovered]
+    of_group = dict(zip(dealt.names, fold.tolist(), strict=True))
     if by_person:
         statement = statement_of(people, one_sided, honest=honest)
     else:
-        honest, statement = _of_other_groups(rows, naming, of_group, one_sided, target)
+        honest, statement = _of_other_groups(rows, dealt.naming, of_group, one_sided, target)
     return SplitPlan(
-        naming=naming,
-        split={name: _split_name(number, testing=bool(test.any())) for name, number in of_group.items()},
+        naming=dealt.naming,
+        split={name: _split_name(number, testing=bool(dealt.test.any())) for name, number in of_group.items()},
         fold=of_group,
         honest=honest,
-        protocol=protocol_of(split, fold, groups=groups),
+        protocol=protocol_of(split, fold, groups=dealt.groups),
         statement=statement,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Dealt:
+    """Groups in the order in which they are dealt out, and which of them are held out for the test.
+
+    Parameters
+    ----------
+    naming : _Naming
+    names : list of str
+    counts : ndarray of int64, shape (groups, labels)
+        Segments of each.
+    labels : list of str
+    test : ndarray of bool, shape (groups,)
+    groups : int
+        How many the study's own naming makes.
+    """
+
+    naming: _Naming
+    names: list[str]
+    counts: _Counts
+    labels: list[str]
+    test: npt.NDArray[np.bool_]
+    groups: int
+
+    def folds(self, wanted: int | str | None) -> npt.NDArray[np.int64]:
+        """Return the fold of every group, -1 of those held out."""
+        fold = np.full(len(self.names), -1)
+        taught = [name for name, out in zip(self.names, self.test, strict=True) if not out]
+        fold[~self.test] = _folds(taught, self.counts[~self.test], wanted)
+        return fold
+
+
+def _groups_of(rows: Sequence[Row], split: Split | AuthorsSplit, seed: int) -> _Dealt:
+    naming = _Naming(split.group, split.folds if isinstance(split.folds, int) else 1)
+    names, counts, labels = _count(rows, naming, seed)
+    _refuse_unusable_test(names, split)
+    test = np.isin(names, split.test) if isinstance(split.test, tuple) else _held_out(counts, split.test)
+    dealt = _Dealt(naming, names, counts, labels, test, len(names))
+    if not (isinstance(split, Split) and split.folds_by):
+        return dealt
+    held_out = frozenset(np.array(names)[test].tolist())
+    naming = replace(naming, held_out=held_out)
+    names, counts, labels = _count(rows, naming, seed)
+    return _Dealt(naming, names, counts, labels, np.isin(names, list(held_out)), dealt.groups)
 
 
 def _by_recording(split: Split | AuthorsSplit) -> dict[str, object]:
