@@ -21,7 +21,7 @@ from ml.drift import reference
 from ml.evaluation.intervals import macro_f1_of
 from ml.explanation import ChannelImportance, Saliency, channel_importance, salient
 from ml.learner import Learner, Rows
-from ml.preprocessing.examples import TrainingTable
+from ml.preprocessing.training_table import TrainingTable
 
 _EXPLAINED = "explained.npz"
 _SHARES = (0.25, 0.5)

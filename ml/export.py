@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.model_version import ModelVersion
-from ml.preprocessing.examples import load_examples
+from ml.preprocessing.training_table import load_examples
 from ml.registry import Registry
 from ml.storage import load
 from warehouse.errors import KinelakeError, Reason

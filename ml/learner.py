@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ml.evaluation import PARTICIPANTS, Answers, Evaluation, evaluate
 from ml.models import FAMILIES, create
-from ml.preprocessing.examples import TrainingTable
+from ml.preprocessing.training_table import TrainingTable
 from studies.study import Task
 
 Rows = npt.NDArray[np.int64]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ml.evaluation.intervals import LEVEL, RESAMPLES, Interval, accuracy, macro_f1
 from ml.gate import Rivalry
 from ml.model_version import ModelVersion
-from ml.preprocessing.examples import TrainingTable
+from ml.preprocessing.training_table import TrainingTable
 from ml.registry import Registry
 from ml.storage import load, read_description
 from warehouse.home import Home

@@ -22,7 +22,7 @@ from ml.code_version import code_version
 from ml.evaluation import CROSS_VALIDATION
 from ml.learner import Learner, Rows
 from ml.models import check_family
-from ml.preprocessing.examples import TrainingTable
+from ml.preprocessing.training_table import TrainingTable
 from studies.learning import Interval, Model, Search
 from warehouse.errors import Reason, StudyError, TrainingRefused
 

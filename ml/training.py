@@ -24,8 +24,9 @@ from ml.learner import Learner, Rows
 from ml.model_rows import evaluations_of, write_rows
 from ml.model_version import ModelVersion
 from ml.models import FAMILIES, create
-from ml.preprocessing.examples import TrainingTable, freeze_examples, training_fingerprint
+from ml.preprocessing.examples import freeze_examples, training_fingerprint
 from ml.preprocessing.selection import find_task
+from ml.preprocessing.training_table import TrainingTable
 from ml.registry import Registry
 from ml.report.telling import write_page
 from ml.rivalry import compare

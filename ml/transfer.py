@@ -21,8 +21,9 @@ from sklearn.base import clone
 from ml.code_version import code_version
 from ml.learner import Learner, Rows
 from ml.models import FAMILIES
-from ml.preprocessing.examples import TrainingTable, freeze_examples
+from ml.preprocessing.examples import freeze_examples
 from ml.preprocessing.sources import find_source
+from ml.preprocessing.training_table import TrainingTable
 from ml.registry import Registry
 from ml.storage import load, save
 from studies.study import Study

@@ -1,14 +1,14 @@
 """Training tables: what a task learns from, frozen under a fingerprint so that any training can be done again.
 
-Belongs here: `training_fingerprint` (what training would have now), `freeze_examples` (cut, split, augment, write) and
-`load_examples` (read back, checked against its hash). Which recordings count is in `ml.preprocessing.selection`.
+Belongs here: `training_fingerprint` (what training would have now) and `freeze_examples` (cut, split, augment, write). Reading
+one back is in `ml.preprocessing.training_table`, which recordings count in `ml.preprocessing.selection`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ml.code_version import code_version
 from ml.preprocessing.augmentation import ORIGINAL, augment, copies_of
@@ -28,9 +27,10 @@ from ml.preprocessing.selection import SELECTED_FROM, Selection, answers, find_t
 from ml.preprocessing.sources import find_source
 from ml.preprocessing.splits import Row, SplitPlan, plan_splits
 from ml.preprocessing.tensors import channel_names, rows_of
+from ml.preprocessing.training_table import TrainingTable, content_hash, load_examples
 from studies.augmentation import Settings
 from studies.study import Study, Task
-from warehouse.errors import LakeError, Reason, TrainingRefused, UnknownName
+from warehouse.errors import Reason, TrainingRefused
 from warehouse.home import Home
 from warehouse.lake import Lake
 from warehouse.schemas import TABLES
@@ -39,7 +39,6 @@ _Floats = npt.NDArray[np.float32]
 _Ints = npt.NDArray[np.int64]
 _Texts = npt.NDArray[np.str_]
 
-_NAMES = ("example_id", "segment_id", "recording_id", "participant", "label", "split_group", "split", "augmentation")
 _EXAMPLES = pa.schema([field for field in TABLES["examples"].schema if field.name not in ("task", "fingerprint")])
 _FACTS = pa.schema([field for field in TABLES["training_tables"].schema if field.name not in ("task", "fingerprint")])
 _ROWS_AT_ONCE = 8192
@@ -49,122 +48,6 @@ _OWN_BASELINE = (
 )
 #: For each task the last answer of `training_fingerprint` and the state of the lake, the recipe and the code it was for.
 _ANSWERS: dict[tuple[Path, str, str], tuple[object, str | None]] = {}
-
-
-@dataclass(frozen=True)
-class TableFacts:
-    """What all examples of a training table have in common: one row of the table `training_tables`."""
-
-    task: str
-    fingerprint: str
-    study: str
-    target: str
-    length: int
-    channels: tuple[str, ...]
-    rate_hz: float
-    labels: tuple[str, ...]
-    examples: int
-    segments: int
-    participants: int
-    recordings: int
-    copies_dropped: int
-    protocol: str
-    honest: bool
-    statement: str
-    authors_protocol: str | None
-    authors_statement: str | None
-    recipe: str
-    seed: int
-    code_version: str
-    content_sha256: str
-    frozen_at: datetime
-
-
-@dataclass(frozen=True, eq=False)
-class Sides:
-    """What one protocol teaches and tests; row i is example i of its table.
-
-    Parameters
-    ----------
-    split : ndarray of str, shape (n,)
-        ``train``, ``test``, or ``fold_<n>`` where every fold is tested once.
-    fold : ndarray of int64, shape (n,)
-        Fold of the cross-validation, from 0; -1 in test.
-    original : ndarray of bool, shape (n,)
-        True for examples as they were recorded.
-    """
-
-    split: _Texts
-    fold: _Ints
-    original: npt.NDArray[np.bool_]
-
-    def rounds(self) -> Iterator[tuple[_Ints, _Ints]]:
-        """Yield ``(train, test)`` row numbers of every round of the cross-validation.
-
-        A fold's originals are tested by a model that learnt from all other folds, altered copies included; rows held out
-        for the test are in neither. Nothing is yielded where only one fold exists.
-        """
-        folds = np.unique(self.fold[self.fold >= 0])
-        for fold in folds if len(folds) > 1 else ():
-            learnt = (self.fold >= 0) & (self.fold != fold)
-            yield np.flatnonzero(learnt), np.flatnonzero((self.fold == fold) & self.original)
-
-    def held_out(self) -> tuple[_Ints, _Ints] | None:
-        """Return ``(train, test)`` row numbers of the test split; None where every fold is tested once instead."""
-        test = np.flatnonzero((self.fold < 0) & self.original)
-        return (np.flatnonzero(self.fold >= 0), test) if len(test) else None
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingTable:
-    """A frozen training table in memory; row i of every array is example i.
-
-    Parameters
-    ----------
-    meta : TableFacts
-        Task, fingerprint, channels, labels, protocol, statement, honest, seed, …
-    signals : ndarray of float32, shape (n, length, channels)
-        In the streams' SI units, or beside a baseline, where the task asks for that; channels as ``meta.channels`` names them.
-    labels : ndarray of str, shape (n,)
-    groups : ndarray of str, shape (n,)
-        What the splits keep together: the participant, or what else the task splits by.
-    split : ndarray of str, shape (n,)
-        ``train``, ``test``, or ``fold_<n>`` where every fold is tested once.
-    fold : ndarray of int64, shape (n,)
-        Fold of the cross-validation, from 0; -1 in test.
-    augmentation : ndarray of str, shape (n,)
-        ``original``, or the name of the altered copy; copies teach and are never tested.
-    authors : Sides or None
-        Who taught and who was tested by the protocol of the study's authors, for scores that are reported beside; None if
-        the task names none. What a copy was made of is on the same side.
-    example_id, segment_id, recording_id, participant : ndarray of str, shape (n,)
-    """
-
-    meta: TableFacts
-    signals: _Floats
-    labels: _Texts
-    groups: _Texts
-    split: _Texts
-    fold: _Ints
-    authors: Sides | None
-    augmentation: _Texts
-    example_id: _Texts
-    segment_id: _Texts
-    recording_id: _Texts
-    participant: _Texts
-
-    @property
-    def original(self) -> npt.NDArray[np.bool_]:
-        """True for examples as they were recorded, shape (n,)."""
-        return self.augmentation == ORIGINAL
-
-    def rounds(self) -> Iterator[tuple[_Ints, _Ints]]:
-        """Yield ``(train, test)`` row numbers of every round of the cross-validation: see `Sides.rounds`."""
-        return Sides(self.split, self.fold, self.original).rounds()
-
-    def held_out(self) -> tuple[_Ints, _Ints] | None:
-        """Return ``(train, test)`` row numbers of the test split, or None: see `Sides.held_out`."""
-        return Sides(self.split, self.fold, self.original).held_out()
 
 
 def training_fingerprint(study: Study, task: str, home: Home) -> str | None:
@@ -231,49 +114,6 @@ def freeze_examples(study: Study, task: str, home: Home) -> TrainingTable:
     return load_examples(name, found, home)
 
 
-def load_examples(study_task: str, fingerprint: str, home: Home) -> TrainingTable:
-    """Read a frozen training table.
-
-    Parameters
-    ----------
-    study_task : str
-        ``<study>.<task>``.
-    fingerprint : str
-    home : Home
-
-    Returns
-    -------
-    TrainingTable
-
-    Raises
-    ------
-    UnknownName
-        If no training table was frozen under that fingerprint.
-    LakeError
-        If the examples no longer have the hash that they were frozen with.
-    """
-    lake, where = Lake(home), {"task": study_task, "fingerprint": fingerprint}
-    facts = lake.read("training_tables", where=where).to_pylist()
-    if not facts:
-        sentence = f"no training table of '{study_task}' has the fingerprint {fingerprint}"
-        raise UnknownName(Reason("fingerprint_unknown", sentence, remedy="freeze the examples first"))
-    meta = TableFacts(**{**facts[0], "channels": tuple(facts[0]["channels"]), "labels": tuple(facts[0]["labels"])})
-    names = _texts(lake, where, _NAMES if meta.authors_protocol is None else (*_NAMES, "authors_split"))
-    numbers = lake.read("examples", columns=list(_folds_of(names)), where=where)
-    folds = {name: numbers[name].to_numpy().astype(np.int64) for name in numbers.column_names}
-    signals = _signals(lake, where, meta)
-    content = _content_hash(names, folds)
-    content.update(signals.astype("<f4", copy=False).data)
-    if content.hexdigest() != meta.content_sha256:
-        sentence = f"the examples of '{study_task}' with fingerprint {fingerprint} are not those that were frozen"
-        raise LakeError(Reason("examples_changed", sentence, "lake/examples", "freeze and train them again"))
-    original = names["augmentation"] == ORIGINAL
-    authors = Sides(names.pop("authors_split"), folds["authors_fold"], original) if "authors_fold" in folds else None
-    return TrainingTable(
-        meta, signals, names.pop("label"), names.pop("split_group"), fold=folds["fold"], authors=authors, **names
-    )
-
-
 def _is_frozen(study_task: str, fingerprint: str, home: Home) -> bool:
     where = {"task": study_task, "fingerprint": fingerprint}
     return Lake(home).read("training_tables", columns=["fingerprint"], where=where).num_rows > 0
@@ -283,7 +123,7 @@ def _freeze(selection: Selection, found: str, study: Study, task: str, home: Hom
     recipe, segments = find_task(study, task), selection.segments
     plans = _planned(segments, recipe)
     layout = _lay_out(segments, plans, recipe)
-    content = _content_hash(layout.names, layout.folds)
+    content = content_hash(layout.names, layout.folds)
     signals = _hashed(layout.signals(cut_segments(segments, recipe, home), recipe), content)
     lake, where = Lake(home), {"task": f"{study.study}.{task}", "fingerprint": found}
     lake.replace("examples", pa.RecordBatchReader.from_batches(_EXAMPLES, layout.batches(signals)), where=where)
@@ -411,20 +251,6 @@ def _split_rows(segments: pa.Table, recipe: Task) -> list[Row]:
     return [Row(*values) for values in zip(who, recording, answers(segments, recipe), segment, told, *placed, strict=True)]
 
 
-def _folds_of(names: Mapping[str, _Texts]) -> tuple[str, ...]:
-    return ("fold", "authors_fold") if "authors_split" in names else ("fold",)
-
-
-def _content_hash(names: Mapping[str, _Texts], folds: Mapping[str, _Ints]) -> hashlib._Hash:
-    """Hash over ids, labels and splits of all examples; the caller adds the signals, in the same order."""
-    content = hashlib.sha256()
-    for name in sorted(names):
-        content.update("\0".join([name, *names[name].tolist(), ""]).encode())
-    for name in sorted(folds):
-        content.update(folds[name].astype("<i8").data)
-    return content
-
-
 def _hashed(signals: Iterator[_Floats], content: hashlib._Hash) -> Iterator[_Floats]:
     for block in signals:
         content.update(np.ascontiguousarray(block, "<f4").data)
@@ -433,23 +259,3 @@ def _hashed(signals: Iterator[_Floats], content: hashlib._Hash) -> Iterator[_Flo
 
 def _offsets(signals: _Floats) -> pa.Array:
     return pa.array(np.arange(len(signals) + 1, dtype=np.int32) * signals[0].size, pa.int32())
-
-
-def _texts(lake: Lake, where: Mapping[str, str], names: Sequence[str]) -> dict[str, _Texts]:
-    """Columns of texts one by one: as objects they take many times what they take as an array."""
-    return {name: np.array(lake.read("examples", columns=[name], where=where)[name].to_pylist(), dtype=np.str_) for name in names}
-
-
-def _signals(lake: Lake, where: Mapping[str, str], meta: TableFacts) -> _Floats:
-    """All signals, read a row group at a time into the array they stay in: they can be most of the memory there is."""
-    signals = np.zeros((meta.examples, meta.length, len(meta.channels)), np.float32)
-    flat, filled = signals.reshape(-1), 0
-    for path in (path for path, partition in lake.parquet_files("examples") if partition == where):
-        file = pq.ParquetFile(path)
-        for group in range(file.metadata.num_row_groups):
-            values = file.read_row_group(group, columns=["signal"]).column(0).combine_chunks().flatten().to_numpy()
-            taken = values[: len(flat) - filled]  # what should not be there is noticed by the hash over the ids
-            flat[filled : filled + len(taken)] = taken
-            filled += len(taken)
-            pa.default_memory_pool().release_unused()
-    return signals

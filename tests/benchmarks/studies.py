@@ -19,7 +19,8 @@ import numpy as np
 
 from ml.evaluation import AUTHORS, CROSS_VALIDATION, TEST
 from ml.learner import Learner
-from ml.preprocessing.examples import Sides, TrainingTable, freeze_examples
+from ml.preprocessing.examples import freeze_examples
+from ml.preprocessing.training_table import Sides, TrainingTable
 from ml.transfer import open_source
 from orchestration.running import run as bring_up_to_date
 from studies import find_study

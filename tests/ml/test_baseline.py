@@ -14,7 +14,8 @@ from ml.drifting import is_steady, measure_drift
 from ml.inference import NoAnswer, classify
 from ml.preprocessing.baseline import Baseline, baselines_of, beside_baselines
 from ml.preprocessing.batch import resample_batch, segment_batch
-from ml.preprocessing.examples import TrainingTable, freeze_examples, load_examples
+from ml.preprocessing.examples import freeze_examples
+from ml.preprocessing.training_table import TrainingTable, load_examples
 from ml.registry import Registry
 from ml.storage import load
 from ml.training import train_task

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from ml.preprocessing.batch import resample_batch, segment_batch
-from ml.preprocessing.examples import TrainingTable, freeze_examples
+from ml.preprocessing.examples import freeze_examples
 from ml.preprocessing.pose.distances import PAIRS, pairwise_distances
 from ml.preprocessing.tensors import channel_names, cut_streams
+from ml.preprocessing.training_table import TrainingTable
 from studies.sensors import stream_name
 from studies.skeletons import JOINTS
 from studies.study import Study

@@ -20,9 +20,10 @@ from ml.code_version import code_version, hash_sources
 from ml.preprocessing import examples as examples_module
 from ml.preprocessing import selection as selection_module
 from ml.preprocessing.batch import resample_batch, segment_batch
-from ml.preprocessing.examples import TrainingTable, freeze_examples, load_examples, training_fingerprint
+from ml.preprocessing.examples import freeze_examples, training_fingerprint
 from ml.preprocessing.fixed_length import resize
 from ml.preprocessing.tensors import cut_streams
+from ml.preprocessing.training_table import TrainingTable, load_examples
 from studies.study import Study
 from tests.ml.written_batches import STUDY, Recorded, cohort, moving, wrist_study, write_batch
 from warehouse.errors import LakeError, TrainingRefused, UnknownName

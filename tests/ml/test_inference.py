@@ -11,8 +11,8 @@ import pytest
 
 from ml.inference import NoAnswer, classify
 from ml.preprocessing.batch import resample_batch, segment_batch
-from ml.preprocessing.examples import load_examples
 from ml.preprocessing.tensors import cut_streams
+from ml.preprocessing.training_table import load_examples
 from ml.registry import Registry
 from ml.storage import ModelRefused, load
 from ml.training import TrainingOutcome, train_task

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ml.learner import Learner
-from ml.preprocessing.examples import TrainingTable, freeze_examples
+from ml.preprocessing.examples import freeze_examples
+from ml.preprocessing.training_table import TrainingTable
 from studies.study import Study
 from tests.ml.written_batches import STUDY, wrist_study
 from warehouse.home import Home

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ml.preprocessing.examples import load_examples
+from ml.preprocessing.training_table import load_examples
 from ml.registry import Registry
 from ml.rivalry import compare
 from ml.training import TrainingOutcome

@@ -15,7 +15,8 @@ import pytest
 from pydantic import ValidationError
 
 from ml.learner import Learner
-from ml.preprocessing.examples import TrainingTable, freeze_examples
+from ml.preprocessing.examples import freeze_examples
+from ml.preprocessing.training_table import TrainingTable
 from ml.registry import Registry
 from ml.search import Trial, chosen_parameters, find_parameters, inner_rounds
 from ml.storage import load

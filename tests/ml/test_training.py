@@ -19,7 +19,7 @@ import ml.training
 from ml.drifting import in_words, is_steady, measure_drift
 from ml.mlflow_store import MlflowStore
 from ml.preprocessing.batch import resample_batch, segment_batch
-from ml.preprocessing.examples import load_examples
+from ml.preprocessing.training_table import load_examples
 from ml.registry import PromotionRefused, Registry
 from ml.storage import load, read_description
 from ml.training import TrainingOutcome, train_task
