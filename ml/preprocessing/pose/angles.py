@@ -61,9 +61,9 @@ def joint_angles(joints: Mapping[str, _Floats]) -> _Floats:
     """
     found = np.empty((len(joints["neck"]), len(ANGLES)), np.float32)
     for column, (start, corner, end) in enumerate(_CORNERS):
-        found[:, column] = _between(joints[start] - joints[corner], joints[end] - joints[corner])
+        found[:, column] = angle_between(joints[start] - joints[corner], joints[end] - joints[corner])
     hips = np.float32(0.5) * (joints["left_hip"] + joints["right_hip"])
-    found[:, -2] = _between(joints["neck"] - hips, np.array([[0, 1, 0]], np.float32))
+    found[:, -2] = angle_between(joints["neck"] - hips, np.array([[0, 1, 0]], np.float32))
     found[:, -1] = mean_of_seen(*(joints[f"{side}_hip"][:, 1] - joints[f"{side}_ankle"][:, 1] for side in _SIDES))
     return found
 
@@ -73,7 +73,8 @@ def mean_of_seen(left: _Floats, right: _Floats) -> _Floats:
     return np.float32(0.5) * (np.where(np.isnan(left), right, left) + np.where(np.isnan(right), left, right))
 
 
-def _between(first: _Floats, second: _Floats) -> npt.NDArray[np.float64]:
+def angle_between(first: _Floats, second: _Floats) -> npt.NDArray[np.float64]:
+    """Return the angle between vectors of shape (n, 3), in degrees, shape (n,); not a number where one has no length."""
     # By both sine and cosine: the arc cosine alone loses a twentieth of a degree where a limb is nearly straight.
     one, other = np.broadcast_arrays(first.astype(np.float64), second.astype(np.float64))
     cosine, sine = (one * other).sum(axis=1), np.linalg.norm(np.cross(one, other), axis=1)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import find_peaks, peak_widths, savgol_filter
 
+from ml.preprocessing.pose.angles import angle_between
 from studies.sensors import stream_name
 
 _Floats = npt.NDArray[np.float64]
@@ -91,7 +92,11 @@ def sinking(height: _Floats, standing: float) -> _Floats:
 
 def knee_flexion(streams: Mapping[str, npt.NDArray[np.float32]]) -> _Floats:
     """Return how far the knees are bent, mean of both, in rad: 0 if they are straight; shape (n,)."""
-    return np.mean([_bend(*(streams[name] for name in NEEDED[side : side + 3])) for side in (0, 3)], axis=0)
+    bends = []
+    for side in (0, 3):
+        hip, knee, ankle = (streams[name] for name in NEEDED[side : side + 3])
+        bends.append(np.pi - np.radians(np.nan_to_num(angle_between(hip - knee, ankle - knee), nan=180.0)))
+    return np.mean(bends, axis=0)
 
 
 def hip_height(streams: Mapping[str, npt.NDArray[np.float32]]) -> _Floats:
@@ -107,13 +112,6 @@ def _ends(depth: _Floats, peaks: _Ints, prominence: tuple[npt.NDArray[np.generic
         between = [first + int(depth[first:last].argmin()) for first, last in pairwise(peaks.tolist())]
         start[1:], end[:-1] = np.maximum(start[1:], between), np.minimum(end[:-1], between)
     return start, end
-
-
-def _bend(hip: npt.NDArray[np.float32], knee: npt.NDArray[np.float32], ankle: npt.NDArray[np.float32]) -> _Floats:
-    thigh, shank = (hip - knee).astype(np.float64), (ankle - knee).astype(np.float64)
-    sizes = np.linalg.norm(thigh, axis=1) * np.linalg.norm(shank, axis=1)
-    cosine = (thigh * shank).sum(axis=1) / np.maximum(sizes, 1e-9)
-    return np.pi - np.arccos(np.clip(cosine, -1, 1))
 
 
 def _smooth(values: _Floats, rate_hz: float) -> _Floats:
