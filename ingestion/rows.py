@@ -137,7 +137,7 @@ class Rows:
 
     def table(self, name: str) -> pa.Table:
         """Return the rows of one table, without its partition column."""
-        schema, rows = unpartitioned(name), getattr(self, name)
+        schema, rows = TABLES[name].unpartitioned, getattr(self, name)
         if name == "fingerprints":
             return pa.Table.from_batches(rows, schema)
         if name == "gaps":  # there may be millions: they come as columns
@@ -154,16 +154,10 @@ def reading_version(study: Study) -> str:
     return hashlib.sha256(json.dumps([_READING, _COLUMNS, *([said] if said else [])], sort_keys=True).encode()).hexdigest()[:12]
 
 
-def unpartitioned(name: str) -> pa.Schema:
-    """Return the schema of a table without its partition columns, which `Lake.replace` fills."""
-    table = TABLES[name]
-    return pa.schema([field for field in table.schema if field.name not in table.partition_by])
-
-
 _COLUMNS = {name: {field.name: str(field.type) for field in TABLES[name].schema} for name in READ_TABLES}
-SAMPLES = unpartitioned("samples")
-POSES = unpartitioned("poses")
-_FINGERPRINTS = unpartitioned("fingerprints")
+SAMPLES = TABLES["samples"].unpartitioned
+POSES = TABLES["poses"].unpartitioned
+_FINGERPRINTS = TABLES["fingerprints"].unpartitioned
 
 
 def sample_batches(read: ReadRecording) -> Iterator[pa.RecordBatch]:

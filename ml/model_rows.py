@@ -19,7 +19,7 @@ from warehouse.home import Home
 from warehouse.lake import Lake
 from warehouse.schemas import TABLES
 
-_TRIALS = pa.schema([field for field in TABLES["trials"].schema if field.name not in ("task", "fingerprint")])
+_TRIALS = TABLES["trials"].unpartitioned
 
 
 def evaluations_of(version: ModelVersion, registry: Registry) -> list[Evaluation]:

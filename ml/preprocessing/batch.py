@@ -45,10 +45,10 @@ from warehouse.lake import Lake
 from warehouse.schemas import TABLES
 
 _AXES = ("x", "y", "z", "w")
-_RESAMPLED = pa.schema([field for field in TABLES["resampled"].schema if field.name != "batch_id"])
-_RESAMPLING = pa.schema([field for field in TABLES["resampling"].schema if field.name != "batch_id"])
-_SEGMENTS = pa.schema([field for field in TABLES["segments"].schema if field.name != "batch_id"])
-_CUTS = pa.schema([field for field in TABLES["cuts"].schema if field.name != "batch_id"])
+_RESAMPLED = TABLES["resampled"].unpartitioned
+_RESAMPLING = TABLES["resampling"].unpartitioned
+_SEGMENTS = TABLES["segments"].unpartitioned
+_CUTS = TABLES["cuts"].unpartitioned
 _ORDER = ("task", "recording_id", "start_ns", "end_ns")
 _ROWS_A_GROUP = 1_000_000
 #: Ways of cutting in which annotations say the label of a segment.

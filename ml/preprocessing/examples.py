@@ -39,8 +39,8 @@ _Floats = npt.NDArray[np.float32]
 _Ints = npt.NDArray[np.int64]
 _Texts = npt.NDArray[np.str_]
 
-_EXAMPLES = pa.schema([field for field in TABLES["examples"].schema if field.name not in ("task", "fingerprint")])
-_FACTS = pa.schema([field for field in TABLES["training_tables"].schema if field.name not in ("task", "fingerprint")])
+_EXAMPLES = TABLES["examples"].unpartitioned
+_FACTS = TABLES["training_tables"].unpartitioned
 _ROWS_AT_ONCE = 8192
 _OWN_BASELINE = (
     "Everybody is held against their own mean, which all their recordings make, tested ones too, labels unseen: the scores hold "

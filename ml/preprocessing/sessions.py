@@ -26,7 +26,7 @@ from warehouse.home import Home
 from warehouse.lake import Lake
 from warehouse.schemas import TABLES
 
-_OFFSETS = pa.schema([field for field in TABLES["offsets"].schema if field.name != "batch_id"])
+_OFFSETS = TABLES["offsets"].unpartitioned
 _HIPS, _ANKLES = (tuple(stream_name("joint", f"{side}_{part}") for side in ("left", "right")) for part in ("hip", "ankle"))
 #: Two dated recordings of a session that lie further apart than this were not made at the same time.
 _FURTHEST_NS = 600 * 1_000_000_000

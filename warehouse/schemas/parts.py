@@ -6,6 +6,7 @@ Belongs here: nothing of a single table.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import pyarrow as pa
 
@@ -53,6 +54,11 @@ class Table:
     def schema(self) -> pa.Schema:
         """Arrow schema, columns in the declared order."""
         return pa.schema([pa.field(column.name, column.type) for column in self.columns])
+
+    @cached_property
+    def unpartitioned(self) -> pa.Schema:
+        """The same without the columns that `Lake.replace` fills, for they name the folder."""
+        return pa.schema([field for field in self.schema if field.name not in self.partition_by])
 
 
 BATCH = Column("batch_id", TEXT, "The delivery that the row came with.")

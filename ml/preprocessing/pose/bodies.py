@@ -79,7 +79,7 @@ def keep_bodies(batch_id: str, study: Study, home: Home) -> int:
     if "joint" not in map(sensor_of, study.streams) and not any(lake.parquet_files("joint_angles", where=where)):
         return 0
     labelled = _labelled(batch_id, home)
-    squats, images = [_schema("squats").empty_table()], [_schema("pose_images").empty_table()]
+    squats, images = [TABLES["squats"].unpartitioned.empty_table()], [TABLES["pose_images"].unpartitioned.empty_table()]
 
     def angles() -> Iterator[pa.RecordBatch]:
         for recording, body in _bodies(batch_id, home):
@@ -87,7 +87,7 @@ def keep_bodies(batch_id: str, study: Study, home: Home) -> int:
             images.append(_images(recording, body, squats[-1]["deepest_ns"].to_numpy()))
             yield from _angles(recording, body).to_batches()
 
-    lake.replace("joint_angles", pa.RecordBatchReader.from_batches(_schema("joint_angles"), angles()), where=where)
+    lake.replace("joint_angles", pa.RecordBatchReader.from_batches(TABLES["joint_angles"].unpartitioned, angles()), where=where)
     found = pa.concat_tables(squats)
     lake.replace("squats", found, where=where)
     lake.replace("pose_images", pa.concat_tables(images), where=where)
@@ -240,12 +240,8 @@ def _images(recording: Accepted, body: Body, deepest_ns: _Ints) -> pa.Table:
     return _table("pose_images", recording, columns)
 
 
-def _schema(name: str) -> pa.Schema:
-    return pa.schema([field for field in TABLES[name].schema if field.name != "batch_id"])
-
-
 def _table(name: str, recording: Accepted, columns: Mapping[str, object]) -> pa.Table:
     count = len(next(iter(columns.values())))  # type: ignore[arg-type]
     same = {"recording_id": recording.recording_id, "participant": recording.participant}
     columns = {**{key: pa.repeat(value, count) for key, value in same.items()}, **columns}
-    return pa.table({field.name: columns[field.name] for field in _schema(name)}, schema=_schema(name))
+    return pa.table({field.name: columns[field.name] for field in TABLES[name].unpartitioned}, schema=TABLES[name].unpartitioned)
