@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ingestion.readers import export
 from ingestion.readers.described import no_dates
-from ingestion.readers.interface import DeviceFile, Hints, Reader
+from ingestion.readers.interface import NO_HINTS, DeviceFile, Hints, Reader
 from ingestion.recording import Annotation, Finding, Poses, Reading, Repair
 from ingestion.video.poses import streams_of
 from studies.formats import PoseFiles
@@ -84,7 +84,7 @@ def reader_of_one_file(
         ``(file, what the study says) -> Reading``; it may raise `UnreadableFile`.
     """
 
-    def read_one(files: Sequence[DeviceFile], hints: Hints) -> Reading:
+    def read_one(files: Sequence[DeviceFile], hints: Hints = NO_HINTS) -> Reading:
         try:
             with export.reading(files[0]):
                 return read(files[0], hints.formats.poses)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingestion.grouping import captures
@@ -110,6 +110,7 @@ def test_flipped_bytes_are_read_or_refused_with_a_reason(data):
 
 @settings(max_examples=60)
 @given(st.binary(max_size=300), st.sampled_from(["Gyroscope.csv", "walk.zip", "Metadata.csv", "fall.csv", "Annotation.csv"]))
+@example(b"\x93NUMPY", "Gyroscope.csv")
 def test_any_bytes_under_any_name_are_refused_with_a_reason(data, name):
     _survives(data, name)
 
